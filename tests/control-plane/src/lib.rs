@@ -1,0 +1,1 @@
+//! Builds, caches and runs a real Kubernetes control plane.

@@ -1,0 +1,2 @@
+//! idp-operator.
+fn main() {}
