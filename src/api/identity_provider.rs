@@ -1,0 +1,150 @@
+//! `IdentityProvider`: a JWT identity provider (seed: `Update JWT Identity Provider`).
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube::CustomResource;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    rules,
+    status::{Details, HasCore, StatusCore},
+};
+
+/// A JWT identity provider: who issues tokens, and where the keys that sign them are published.
+#[derive(CustomResource, Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
+#[kube(
+    group = "idp-operator.dev",
+    version = "v1alpha1",
+    kind = "IdentityProvider",
+    namespaced,
+    status = "IdentityProviderStatus",
+    derive = "PartialEq",
+    shortname = "idp",
+    category = "identity",
+    selectable = ".spec.issuer",
+    doc = "A JWT identity provider. Its signing keys are fetched, checked and published in the ConfigMap `<name>-jwks`.",
+    printcolumn(name = "Issuer", type_ = "string", json_path = ".spec.issuer"),
+    printcolumn(name = "Keys", type_ = "integer", json_path = ".status.keys.count"),
+    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].status"),
+    printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].reason"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    printcolumn(name = "Keys-Endpoint", type_ = "string", json_path = ".spec.keysEndpoint", priority = 1),
+    printcolumn(
+        name = "Message",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type=='Ready')].message",
+        priority = 1
+    ),
+    validation = Rule::new("size(self.metadata.name) <= 248")
+        .message("metadata.name must be at most 248 characters, as the ConfigMap '<name>-jwks' is named after it")
+)]
+#[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = [
+    {
+        "rule": "self.allowInsecureHttp || !self.jwtEndpoint.startsWith('http://')",
+        "message": "jwtEndpoint must be an 'https://' URL, or allowInsecureHttp must be true",
+    },
+    {
+        "rule": "self.allowInsecureHttp || !self.keysEndpoint.startsWith('http://')",
+        "message": "keysEndpoint must be an 'https://' URL, or allowInsecureHttp must be true",
+    },
+]))]
+pub struct IdentityProviderSpec {
+    /// The endpoint where the JWT can be extracted: a URL of 1 to 200 characters.
+    #[schemars(length(min = 1, max = 200), extend("x-kubernetes-validations" = rules::endpoint("jwtEndpoint")))]
+    pub jwt_endpoint: String,
+
+    /// The issuer of the JWT, 1 to 200 characters. It is compared byte for byte with the claim `iss`.
+    #[schemars(length(min = 1, max = 200), extend("x-kubernetes-validations" = rules::issuer("issuer")))]
+    pub issuer: String,
+
+    /// The endpoint of the keys (JWK Set, RFC 7517) that sign the JWT: a URL of 1 to 200 characters.
+    #[schemars(length(min = 1, max = 200), extend("x-kubernetes-validations" = rules::endpoint("keysEndpoint")))]
+    pub keys_endpoint: String,
+
+    /// The name of the header where the JWT is sent in, an RFC 9110 token of at most 200 characters. Empty means
+    /// `authorization`.
+    #[serde(default = "default_header_name")]
+    #[schemars(length(max = 200), extend("x-kubernetes-validations" = rules::header_name("headerName")))]
+    pub header_name: String,
+
+    /// Allow `http://` in `jwtEndpoint` and `keysEndpoint`. Whoever can change what travels there can then forge
+    /// tokens: for tests only.
+    #[serde(default)]
+    pub allow_insecure_http: bool,
+
+    /// Stop all work on this object; what is published stays published.
+    #[serde(default)]
+    pub suspend: bool,
+}
+
+/// What `headerName` means when it is absent or empty.
+pub const DEFAULT_HEADER_NAME: &str = "authorization";
+
+fn default_header_name() -> String {
+    DEFAULT_HEADER_NAME.to_owned()
+}
+
+/// What the operator found and published.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct IdentityProviderStatus {
+    #[serde(flatten)]
+    #[allow(missing_docs)] // a doc here would become the schema's
+    pub core: StatusCore,
+
+    /// Id of this identity provider: its `metadata.uid`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub idp_id: Option<String>,
+
+    /// The published keys.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keys: Option<KeysStatus>,
+
+    /// What changed last, as the REST operation answered it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub details: Option<Details>,
+}
+
+impl HasCore for IdentityProviderStatus {
+    fn core(&self) -> &StatusCore {
+        &self.core
+    }
+
+    fn core_mut(&mut self) -> &mut StatusCore {
+        &mut self.core
+    }
+}
+
+/// The published keys.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct KeysStatus {
+    /// Number of published keys, 1..64.
+    #[schemars(range(min = 0, max = 64))]
+    pub count: i64,
+
+    /// The keys' ids (`kid`), sorted; a key without one is not listed.
+    #[schemars(
+        length(max = 64),
+        inner(length(max = 256)),
+        extend("x-kubernetes-list-type" = "atomic")
+    )]
+    pub key_ids: Vec<String>,
+
+    /// The signature algorithms that the keys can be used with, sorted.
+    #[schemars(
+        length(max = 16),
+        inner(length(max = 16)),
+        extend("x-kubernetes-list-type" = "atomic")
+    )]
+    pub algorithms: Vec<String>,
+
+    /// SHA-256 over issuer, source and canonical keys, as lower-case hexadecimal digits.
+    #[schemars(length(max = 64))]
+    pub sha256: String,
+
+    /// When the set of keys last changed.
+    pub change_time: Time,
+}

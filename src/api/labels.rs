@@ -1,0 +1,19 @@
+//! Labels, annotations and names that the operator writes on its output objects.
+
+/// Field manager of every write, reporter of every Event.
+pub const OPERATOR: &str = "idp-operator";
+
+/// Label `"true"` on each output: the operator made it.
+pub const MANAGED: &str = "idp-operator.dev/managed";
+
+/// Annotation on an output Secret: the tenant whose secret it holds.
+pub const TENANT_ID: &str = "idp-operator.dev/tenant-id";
+
+/// Annotation on an output Secret: the version of its layout.
+pub const FORMAT: &str = "idp-operator.dev/format";
+
+/// The layout that this operator reads and writes.
+pub const FORMAT_V1: &str = "1";
+
+/// Annotation on an output ConfigMap: the `IdentityProvider` whose keys it holds.
+pub const IDENTITY_PROVIDER: &str = "idp-operator.dev/identity-provider";

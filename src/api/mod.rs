@@ -1,0 +1,17 @@
+//! The four kinds of `idp-operator.dev/v1alpha1`: their shapes, defaults and the rules the API server judges at apply.
+
+pub mod identity_provider;
+pub mod labels;
+pub mod refs;
+pub mod rules;
+pub mod schema;
+pub mod status;
+pub mod strategy_instance;
+pub mod tenant_jwt_secret;
+pub mod user_idp_authenticator;
+
+pub use identity_provider::{IdentityProvider, IdentityProviderSpec, IdentityProviderStatus};
+pub use schema::crds;
+pub use strategy_instance::{StrategyInstance, StrategyInstanceSpec, StrategyInstanceStatus};
+pub use tenant_jwt_secret::{TenantJwtSecret, TenantJwtSecretSpec, TenantJwtSecretStatus};
+pub use user_idp_authenticator::{UserIdpAuthenticator, UserIdpAuthenticatorSpec, UserIdpAuthenticatorStatus};

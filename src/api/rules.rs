@@ -1,0 +1,168 @@
+//! CEL rules that several fields share. Each message names the field and says what it must be.
+
+use serde_json::{Value, json};
+
+fn rule(expression: &str, message: &str) -> Value {
+    json!({ "rule": expression, "message": message })
+}
+
+/// A field that is set at creation and then stays as it is.
+///
+/// The other half of the promise, that it is neither removed nor added later, stands on the parent: [`presence`].
+#[must_use]
+pub fn immutable(field: &str) -> Value {
+    json!([immutable_rule(field)])
+}
+
+fn immutable_rule(field: &str) -> Value {
+    rule("self == oldSelf", &format!("{field} must stay as it was created: it is immutable"))
+}
+
+/// Parent rules: none of these optional fields is added or removed after creation.
+#[must_use]
+pub fn presence(fields: &[&str]) -> Vec<Value> {
+    fields
+        .iter()
+        .map(|field| {
+            rule(
+                &format!("has(self.{field}) == has(oldSelf.{field})"),
+                &format!("{field} must stay as it was created: it may be neither added nor removed"),
+            )
+        })
+        .collect()
+}
+
+/// An identifier: neither blank nor with white space around it.
+#[must_use]
+pub fn identifier(field: &str) -> Value {
+    json!([identifier_rule(field)])
+}
+
+/// An identifier that never changes.
+#[must_use]
+pub fn immutable_identifier(field: &str) -> Value {
+    json!([identifier_rule(field), immutable_rule(field)])
+}
+
+fn identifier_rule(field: &str) -> Value {
+    rule(
+        "size(self) == 0 || (size(self.trim()) > 0 && self.trim() == self)",
+        &format!("{field} must be without white space around it, and not blank"),
+    )
+}
+
+/// Text for people: not blank.
+#[must_use]
+pub fn not_blank(field: &str) -> Value {
+    json!([rule("size(self) == 0 || size(self.trim()) > 0", &format!("{field} must be more than white space"))])
+}
+
+/// A DNS-1123 subdomain, as names of Secrets and of our own objects are.
+#[must_use]
+pub fn object_name(field: &str) -> Value {
+    json!([rule(
+        r"size(self) == 0 || self.matches('^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$')",
+        &format!("{field} must be the name of an object: lower-case letters, digits, '-' and '.', a letter or digit at both ends"),
+    )])
+}
+
+/// A key of a Secret's or ConfigMap's data.
+#[must_use]
+pub fn data_key(field: &str) -> Value {
+    json!([rule(
+        r"size(self) == 0 || self.matches('^[-._a-zA-Z0-9]+$')",
+        &format!("{field} must be a data key: letters, digits, '-', '_' and '.'"),
+    )])
+}
+
+/// An id of letters and digits with `.`, `_` and `-` inside, or a fully qualified domain name without a trailing dot.
+#[must_use]
+pub fn tenant_id(field: &str) -> Value {
+    json!([
+        rule(
+            r"size(self) == 0 || self.matches('^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$')",
+            &format!("{field} must be a tenant id or FQDN: letters and digits, with '.', '_' and '-' inside"),
+        ),
+        immutable_rule(field),
+    ])
+}
+
+/// A strategy's type name.
+#[must_use]
+pub fn strategy_type(field: &str) -> Value {
+    json!([
+        rule(
+            r"size(self) == 0 || self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",
+            &format!("{field} must be a strategy type: lower-case letters and digits, with '-' inside"),
+        ),
+        immutable_rule(field),
+    ])
+}
+
+/// A UUID as the seed writes it: 8-4-4-4-12 lower-case hexadecimal digits, whatever its version.
+#[must_use]
+pub fn uuid(field: &str) -> Value {
+    json!([
+        rule(
+            r"self.matches('^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$')",
+            &format!("{field} must be a UUID of 8-4-4-4-12 lower-case hexadecimal digits"),
+        ),
+        immutable_rule(field),
+    ])
+}
+
+/// A URL with a host, without user info and fragment. Each mistake breaks exactly one of the rules.
+#[must_use]
+pub fn endpoint(field: &str) -> Value {
+    const SCHEME: &str = r"self.matches('^https?://')";
+    json!([
+        rule(
+            &format!("size(self) == 0 || {SCHEME}"),
+            &format!("{field} must be a URL that starts with 'https://', or with 'http://' where allowInsecureHttp is true"),
+        ),
+        rule(
+            r"self.matches('^[!-~]*$')",
+            &format!("{field} must be a URL of visible ASCII characters: percent-encode any others"),
+        ),
+        rule(r"!self.contains('#')", &format!("{field} must be a URL without a fragment ('#')")),
+        rule(
+            r"!self.matches('^[a-z]+://[^/?#]*@')",
+            &format!("{field} must be a URL without user info ('user:password@')"),
+        ),
+        rule(
+            &format!(
+                r"!{SCHEME} || !self.matches('^[!-~]*$') || self.matches('^[a-z]+://([^/?#]*@)?([A-Za-z0-9._-]*[A-Za-z0-9_-]\\.?|\\[[0-9A-Fa-f:.]+\\])(:[0-9]{{1,5}})?([/?#]|$)')"
+            ),
+            &format!("{field} must be a URL with a host, and a port of digits if any"),
+        ),
+    ])
+}
+
+/// An issuer: compared byte for byte with `iss`; one that is a URL has neither query nor fragment (OpenID Connect
+/// Core 1.0, section 2).
+#[must_use]
+pub fn issuer(field: &str) -> Value {
+    json!([
+        identifier_rule(field),
+        rule(
+            r"!self.matches('^https?://') || !self.matches('[?#]')",
+            &format!("{field} must be without query ('?') and fragment ('#') where it is a URL"),
+        ),
+    ])
+}
+
+/// A header name: an RFC 9110 token, neither hop-by-hop nor one that carries something else. Empty means the default.
+#[must_use]
+pub fn header_name(field: &str) -> Value {
+    json!([
+        rule(
+            r"self.matches('^[-!#$%&\'*+.^_`|~0-9A-Za-z]*$')",
+            &format!("{field} must be an RFC 9110 token: letters, digits and !#$%&'*+-.^_`|~"),
+        ),
+        rule(
+            "!(self.lowerAscii() in ['connection', 'cookie', 'host', 'keep-alive', 'proxy-authenticate', \
+             'proxy-authorization', 'proxy-connection', 'te', 'trailer', 'transfer-encoding', 'upgrade'])",
+            &format!("{field} must be a header that can carry a token: not a hop-by-hop header, 'host' or 'cookie'"),
+        ),
+    ])
+}

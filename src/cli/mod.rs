@@ -1,0 +1,88 @@
+//! The command line.
+
+use std::{ffi::OsString, io::Write as _, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+
+use crate::{
+    api,
+    runtime::{flags::RunFlags, run},
+};
+
+/// Makes identity configuration declarative: identity providers, tenants' JWT secrets, federated identities and login
+/// strategies as Kubernetes resources.
+#[derive(Parser, Debug)]
+#[command(name = "idp-operator", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// Runs the controllers until SIGTERM
+    Run(Box<RunFlags>),
+    /// Prints the CustomResourceDefinitions as YAML
+    Crds,
+}
+
+/// Runs the program with these arguments, the program's name first. Exit codes: 0, 1 for a failure, 2 for wrong usage.
+#[must_use]
+pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version come here too. There is nobody to tell when standard error is closed.
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+    };
+    match cli.command {
+        Command::Run(flags) => run_to_end(*flags),
+        Command::Crds => print_crds(),
+    }
+}
+
+fn run_to_end(flags: RunFlags) -> ExitCode {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let result = match runtime {
+        Ok(runtime) => runtime.block_on(run::run(flags)),
+        Err(error) => return fail(&error),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error @ run::RunError::Flag(_)) => {
+            fail(&error);
+            ExitCode::from(2)
+        }
+        Err(error) => fail(&error),
+    }
+}
+
+fn print_crds() -> ExitCode {
+    let yaml = match crds_yaml() {
+        Ok(yaml) => yaml,
+        Err(error) => return fail(error.as_ref()),
+    };
+    match std::io::stdout().write_all(yaml.as_bytes()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&error),
+    }
+}
+
+fn crds_yaml() -> Result<String, Box<dyn std::error::Error>> {
+    let documents: Result<Vec<String>, _> = api::crds()?.iter().map(serde_saphyr::to_string).collect();
+    Ok(documents?.iter().fold(String::new(), |all, document| format!("{all}---\n{document}")))
+}
+
+/// One line: the error and its causes.
+fn fail(error: &dyn std::error::Error) -> ExitCode {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    let _ = writeln!(std::io::stderr(), "idp-operator: {}", text.replace('\n', " "));
+    ExitCode::FAILURE
+}

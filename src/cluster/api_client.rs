@@ -1,0 +1,124 @@
+//! The Kubernetes client, counting its requests.
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use http::{Method, Request, Response};
+use kube::{
+    Client, Config,
+    client::{Body, ClientBuilder},
+};
+use tower::{Layer, Service};
+
+use super::metrics::{ApiRequestLabels, Metrics};
+
+/// Longest wait for a connection to the API server.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A client for this configuration.
+///
+/// # Errors
+/// When TLS or credentials can't be set up.
+pub fn client(mut config: Config, metrics: Metrics) -> kube::Result<Client> {
+    config.connect_timeout = Some(CONNECT_TIMEOUT);
+    Ok(ClientBuilder::try_from(config)?.with_layer(&CountLayer(metrics)).build())
+}
+
+struct CountLayer(Metrics);
+
+impl<S> Layer<S> for CountLayer {
+    type Service = Count<S>;
+
+    fn layer(&self, inner: S) -> Count<S> {
+        Count { inner, metrics: self.0.clone() }
+    }
+}
+
+struct Count<S> {
+    inner: S,
+    metrics: Metrics,
+}
+
+impl<S, B> Service<Request<Body>> for Count<S>
+where
+    S: Service<Request<Body>, Response = Response<B>>,
+    S::Future: Send + 'static,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<S::Response, S::Error>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let (verb, kind) = describe(request.method(), request.uri());
+        let requests = self.metrics.api_requests.clone();
+        let response = self.inner.call(request);
+        Box::pin(async move {
+            let response = response.await;
+            let code = response.as_ref().map_or_else(|_| "none".to_owned(), |response| response.status().as_u16().to_string());
+            requests.get_or_create(&ApiRequestLabels { verb, kind, code }).inc();
+            response
+        })
+    }
+}
+
+/// Verb and resource of a request, as RBAC names them.
+fn describe(method: &Method, uri: &http::Uri) -> (&'static str, String) {
+    let mut path = uri.path().trim_start_matches('/').split('/');
+    // /api/v1/.. or /apis/GROUP/VERSION/..
+    let prefix = if path.next() == Some("apis") { 2 } else { 1 };
+    let mut rest: Vec<&str> = path.skip(prefix).collect();
+    if rest.first() == Some(&"namespaces") && rest.len() > 2 {
+        rest.drain(..2);
+    }
+    let (kind, is_named) = match rest.as_slice() {
+        [] => ("none".to_owned(), false),
+        [plural] => ((*plural).to_owned(), false),
+        [plural, _] => ((*plural).to_owned(), true),
+        [plural, _, subresource, ..] => (format!("{plural}/{subresource}"), true),
+    };
+    let is_watch = uri.query().is_some_and(|query| query.split('&').any(|part| part == "watch=true"));
+    let verb = match (method.as_str(), is_named) {
+        ("GET", _) if is_watch => "watch",
+        ("GET", true) => "get",
+        ("GET", false) => "list",
+        ("POST", _) => "create",
+        ("PUT", _) => "update",
+        ("PATCH", _) => "patch",
+        ("DELETE", _) => "delete",
+        _ => "other",
+    };
+    (verb, kind)
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case("GET", "/api/v1/secrets?limit=500", "list", "secrets")]
+    #[case("GET", "/api/v1/namespaces/a/secrets?&watch=true&timeoutSeconds=290", "watch", "secrets")]
+    #[case("GET", "/api/v1/namespaces/a/secrets/b", "get", "secrets")]
+    #[case("GET", "/api/v1/namespaces/a", "get", "namespaces")]
+    #[case("POST", "/apis/events.k8s.io/v1/namespaces/a/events?", "create", "events")]
+    #[case("PUT", "/api/v1/namespaces/a/configmaps/b?", "update", "configmaps")]
+    #[case("PATCH", "/apis/idp-operator.dev/v1alpha1/namespaces/a/identityproviders/b/status?", "patch", "identityproviders/status")]
+    #[case("GET", "/version", "list", "none")]
+    fn requests_are_counted_as_rbac_names_them(
+        #[case] method: &str,
+        #[case] uri: &str,
+        #[case] verb: &str,
+        #[case] kind: &str,
+    ) {
+        let got = describe(&method.parse().unwrap(), &uri.parse().unwrap());
+        assert_eq!(got, (verb, kind.to_owned()));
+    }
+}

@@ -1,0 +1,66 @@
+//! What can go wrong in talking to the API server.
+
+use kube::core::Status;
+
+/// A failed call. Its text is fit for a status: it never holds what an API server or a webhook wrote about a body, as
+/// that could be a secret.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The API server refused a call, or gave no answer.
+    #[error("could not {verb} {kind} '{name}': {}", answer(source))]
+    Api {
+        /// What was tried.
+        verb: &'static str,
+        /// On which kind.
+        kind: &'static str,
+        /// On which object.
+        name: String,
+        /// The answer.
+        source: Box<kube::Error>,
+    },
+    /// The object changed while it was looked at: look again.
+    #[error("{kind} '{name}' was changed by somebody else at the same time")]
+    Raced {
+        /// Its kind.
+        kind: &'static str,
+        /// Its name.
+        name: String,
+    },
+    /// The namespace is being deleted: nothing can be made there, and nothing needs to be.
+    #[error("the namespace is being deleted")]
+    NamespaceTerminating,
+    /// The reconcile took too long.
+    #[error("the API server took longer than {0:?} in all")]
+    Deadline(std::time::Duration),
+    /// The operating system gave no random bytes.
+    #[error("the operating system gave no random bytes")]
+    Entropy(#[source] rand::rngs::SysError),
+}
+
+impl Error {
+    /// Sorts a failed call on a child or a status into the cases that are handled differently.
+    #[must_use]
+    pub fn of(verb: &'static str, kind: &'static str, name: &str, source: kube::Error) -> Self {
+        let name = name.to_owned();
+        match &source {
+            kube::Error::Api(status) if is_terminating(status) => Self::NamespaceTerminating,
+            kube::Error::Api(status) if status.is_conflict() || status.is_already_exists() => Self::Raced { kind, name },
+            kube::Error::Api(status) if status.is_not_found() && verb != "get" => Self::Raced { kind, name },
+            _ => Self::Api { verb, kind, name, source: Box::new(source) },
+        }
+    }
+}
+
+fn is_terminating(status: &Status) -> bool {
+    status.details.iter().flat_map(|details| &details.causes).any(|cause| cause.reason == "NamespaceTerminating")
+}
+
+fn answer(source: &kube::Error) -> String {
+    match source {
+        kube::Error::Api(status) if status.is_forbidden() => {
+            "the API server answered 403 Forbidden (does the operator's role allow it?)".to_owned()
+        }
+        kube::Error::Api(status) => format!("the API server answered {} {}", status.code, status.reason),
+        _ => "the API server gave no answer".to_owned(),
+    }
+}

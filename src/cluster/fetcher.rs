@@ -1,0 +1,113 @@
+//! Fetches of keys, apart from all reconciles: a reconcile reads what is known and, where a look is due, has one
+//! started; its result wakes the object.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use jiff::Timestamp;
+use tokio::sync::Semaphore;
+
+use super::{
+    connector::Connector,
+    key::ObjectKey,
+    metrics::{FetchLabels, Metrics},
+};
+use crate::domain::{
+    jwks::KeySet,
+    key_source::{KeySource, KeysError, KeysSeen},
+    verdicts::identity_provider::keys_problem,
+};
+
+/// Fetches at the same time.
+const SLOTS: usize = 64;
+
+/// Called with the object whose keys were looked for.
+pub type Wake = Arc<dyn Fn(ObjectKey) + Send + Sync>;
+
+/// What is known of every object's keys. Clones share it.
+#[derive(Clone)]
+pub struct Fetcher {
+    connector: Connector,
+    slots: Arc<Semaphore>,
+    known: Arc<Mutex<HashMap<ObjectKey, Known>>>,
+    wake: Wake,
+    metrics: Metrics,
+}
+
+struct Known {
+    uid: String,
+    source: KeySource,
+    seen: Option<KeysSeen>,
+    in_flight: bool,
+}
+
+impl Fetcher {
+    /// A fetcher that calls `wake` after each fetch.
+    #[must_use]
+    pub fn new(connector: Connector, wake: Wake, metrics: Metrics) -> Self {
+        Self { connector, slots: Arc::new(Semaphore::new(SLOTS)), known: Arc::default(), wake, metrics }
+    }
+
+    /// What is known of this object's keys from this source: nothing, where the source is new or the object another
+    /// one. Starts a look where one is due, one at a time per object.
+    #[must_use]
+    pub fn look(&self, key: &ObjectKey, uid: &str, source: &KeySource, now: Timestamp) -> Option<KeysSeen> {
+        let mut known = self.lock();
+        let entry = known.entry(key.clone()).or_insert_with(|| Known::new(uid, source));
+        if entry.uid != uid || entry.source != *source {
+            *entry = Known::new(uid, source);
+        }
+        let due = entry.seen.as_ref().is_none_or(|seen| seen.next <= now);
+        if due && !entry.in_flight {
+            entry.in_flight = true;
+            let (this, key, uid, source) = (self.clone(), key.clone(), uid.to_owned(), source.clone());
+            tokio::spawn(async move { this.fetch(key, uid, source).await });
+        }
+        entry.seen.clone()
+    }
+
+    /// The object is gone.
+    pub fn forget(&self, key: &ObjectKey) {
+        self.lock().remove(key);
+    }
+
+    async fn fetch(self, key: ObjectKey, uid: String, source: KeySource) {
+        // The semaphore is never closed.
+        let _slot = self.slots.acquire().await;
+        let result = match self.connector.get(&source.endpoint).await {
+            Ok(body) => KeySet::judge(&body).map_err(KeysError::Judged),
+            Err(error) => Err(KeysError::Fetch(error)),
+        };
+        self.count(&result);
+        {
+            let mut known = self.lock();
+            // Meanwhile the object may be gone, made anew, or have another source.
+            let Some(entry) = known.get_mut(&key).filter(|entry| entry.uid == uid && entry.source == source) else {
+                return;
+            };
+            entry.in_flight = false;
+            entry.seen = Some(KeysSeen::after(entry.seen.take(), result, Timestamp::now(), rand::random()));
+        }
+        (self.wake)(key);
+    }
+
+    fn count(&self, result: &Result<KeySet, KeysError>) {
+        let result = match result {
+            Ok(_) => "ok",
+            Err(error) => keys_problem(*error, false).1.reason,
+        };
+        self.metrics.keys_fetches.get_or_create(&FetchLabels { result }).inc();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<ObjectKey, Known>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Known {
+    fn new(uid: &str, source: &KeySource) -> Self {
+        Self { uid: uid.to_owned(), source: source.clone(), seen: None, in_flight: false }
+    }
+}

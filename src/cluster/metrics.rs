@@ -1,0 +1,125 @@
+//! The program's metrics, with bounded labels: no user ids, no URLs.
+
+use prometheus_client::{
+    encoding::{EncodeLabelSet, text::encode},
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram, info::Info},
+    registry::{Registry, Unit},
+};
+
+/// Labels of [`Metrics::reconciles`].
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ReconcileLabels {
+    /// Kind of the object.
+    pub kind: &'static str,
+    /// `ok`, `error` or `raced`.
+    pub result: &'static str,
+}
+
+/// A kind.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct KindLabels {
+    /// Kind of the object.
+    pub kind: &'static str,
+}
+
+/// Labels of [`Metrics::objects`].
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ObjectLabels {
+    /// Kind of the objects.
+    pub kind: &'static str,
+    /// Their `Ready`: `True`, `False` or `Unknown`.
+    pub ready: &'static str,
+}
+
+/// Labels of [`Metrics::api_requests`].
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ApiRequestLabels {
+    /// Verb as RBAC names it.
+    pub verb: &'static str,
+    /// Resource as RBAC names it, e.g. `secrets` or `identityproviders/status`.
+    pub kind: String,
+    /// HTTP status code, or `none` where there was no answer.
+    pub code: String,
+}
+
+/// Labels of [`Metrics::keys_fetches`].
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct FetchLabels {
+    /// `ok`, or the reason in the status.
+    pub result: &'static str,
+}
+
+/// Every metric. Clones share their values.
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    registry: std::sync::Arc<Registry>,
+    /// Reconciles that ended.
+    pub reconciles: Family<ReconcileLabels, Counter>,
+    /// How long they took.
+    pub reconcile_duration: Family<KindLabels, Histogram, fn() -> Histogram>,
+    /// Objects by `Ready`.
+    pub objects: Family<ObjectLabels, Gauge>,
+    /// Requests to the API server.
+    pub api_requests: Family<ApiRequestLabels, Counter>,
+    /// Fetches of keys.
+    pub keys_fetches: Family<FetchLabels, Counter>,
+    /// Whether this process runs the controllers.
+    pub leader: Gauge,
+    /// When each watch last delivered something.
+    pub watch_last_event: Family<KindLabels, Gauge>,
+    /// Objects that could not be read.
+    pub unreadable_objects: Family<KindLabels, Counter>,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut registry = Registry::with_prefix("idp_operator");
+        let reconciles = Family::default();
+        registry.register("reconciles", "Reconciles that ended", reconciles.clone());
+        let reconcile_duration: Family<_, Histogram, fn() -> Histogram> = Family::new_with_constructor(|| {
+            Histogram::new([0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0])
+        });
+        registry.register_with_unit("reconcile_duration", "Duration of reconciles", Unit::Seconds, reconcile_duration.clone());
+        let objects = Family::default();
+        registry.register("objects", "Objects by kind and by the status of their condition Ready", objects.clone());
+        let api_requests = Family::default();
+        registry.register("api_requests", "Requests to the API server", api_requests.clone());
+        let keys_fetches = Family::default();
+        registry.register("keys_fetches", "Fetches of key sets that ended", keys_fetches.clone());
+        let leader = Gauge::default();
+        registry.register("leader", "1 where this process runs the controllers", leader.clone());
+        let watch_last_event = Family::default();
+        registry.register_with_unit(
+            "watch_last_event_timestamp",
+            "When a watch last delivered something, as Unix time",
+            Unit::Seconds,
+            watch_last_event.clone(),
+        );
+        let unreadable_objects = Family::default();
+        registry.register("unreadable_objects", "Times that an object could not be read", unreadable_objects.clone());
+        registry.register("build", "This build", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
+        Self {
+            registry: std::sync::Arc::new(registry),
+            reconciles,
+            reconcile_duration,
+            objects,
+            api_requests,
+            keys_fetches,
+            leader,
+            watch_last_event,
+            unreadable_objects,
+        }
+    }
+}
+
+impl Metrics {
+    /// All metrics as OpenMetrics text.
+    ///
+    /// # Errors
+    /// When a value can't be written as text.
+    pub fn to_text(&self) -> Result<String, std::fmt::Error> {
+        let mut text = String::new();
+        encode(&mut text, &self.registry)?;
+        Ok(text)
+    }
+}

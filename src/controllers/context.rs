@@ -1,0 +1,123 @@
+//! What every reconcile has at hand.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use jiff::Timestamp;
+use kube::Client;
+
+use super::world::World;
+use crate::{
+    cluster::{
+        events::Events,
+        fetcher::Fetcher,
+        key::{ObjectKey, Request},
+        metrics::Metrics,
+    },
+    domain::secret_output::OutputFacts,
+};
+
+/// What every reconcile has at hand.
+pub struct Context {
+    /// For all calls to the API server.
+    pub client: Client,
+    /// What the watches know.
+    pub world: Arc<World>,
+    /// Keys of identity providers.
+    pub fetcher: Fetcher,
+    /// Events.
+    pub events: Events,
+    /// Metrics.
+    pub metrics: Metrics,
+    /// What was found in, or written to, outputs; good as long as their resourceVersion stays.
+    pub outputs: Outputs,
+    /// Failed reconciles in a row.
+    pub failures: Failures,
+}
+
+impl Context {
+    /// The time, as all decisions of one reconcile see it.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+}
+
+/// Remembers outputs, so that a steady state costs no GET.
+#[derive(Default)]
+pub struct Outputs {
+    secrets: Mutex<HashMap<ObjectKey, OutputFacts>>,
+    configmaps: Mutex<HashMap<ObjectKey, Published>>,
+}
+
+/// A ConfigMap that is as it ought to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Published {
+    /// Its resourceVersion.
+    pub version: String,
+    /// Digest of what it ought to be.
+    pub digest: String,
+}
+
+impl Outputs {
+    /// What is known of this Secret at this resourceVersion.
+    #[must_use]
+    pub fn secret(&self, key: &ObjectKey, version: &str) -> Option<OutputFacts> {
+        lock(&self.secrets).get(key).filter(|facts| facts.resource_version == version).cloned()
+    }
+
+    /// What is known of this Secret now; nothing once it is gone.
+    pub fn set_secret(&self, key: &ObjectKey, facts: Option<OutputFacts>) {
+        match facts {
+            Some(facts) => lock(&self.secrets).insert(key.clone(), facts),
+            None => lock(&self.secrets).remove(key),
+        };
+    }
+
+    /// Whether this ConfigMap is known to be as it ought to be.
+    #[must_use]
+    pub fn is_published(&self, key: &ObjectKey, published: &Published) -> bool {
+        lock(&self.configmaps).get(key) == Some(published)
+    }
+
+    /// This ConfigMap is as it ought to be; nothing once it is gone.
+    pub fn set_published(&self, key: &ObjectKey, published: Option<Published>) {
+        match published {
+            Some(published) => lock(&self.configmaps).insert(key.clone(), published),
+            None => lock(&self.configmaps).remove(key),
+        };
+    }
+}
+
+/// Counts failed reconciles in a row.
+#[derive(Default)]
+pub struct Failures {
+    counts: Mutex<HashMap<Request, u32>>,
+}
+
+impl Failures {
+    /// One more.
+    pub fn add(&self, request: &Request) -> u32 {
+        let mut counts = lock(&self.counts);
+        let count = counts.entry(request.clone()).or_default();
+        *count = count.saturating_add(1);
+        *count
+    }
+
+    /// How many.
+    #[must_use]
+    pub fn count(&self, request: &Request) -> u32 {
+        lock(&self.counts).get(request).copied().unwrap_or(0)
+    }
+
+    /// None any more.
+    pub fn clear(&self, request: &Request) {
+        lock(&self.counts).remove(request);
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

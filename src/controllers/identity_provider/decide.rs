@@ -1,0 +1,166 @@
+//! What to publish, and the verdict on an identity provider.
+
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube::ResourceExt as _;
+
+use super::{apply::Output, observe::Observed};
+use crate::{
+    api::{
+        IdentityProvider, IdentityProviderStatus,
+        identity_provider::{DEFAULT_HEADER_NAME, KeysStatus},
+    },
+    cluster::events::Notice,
+    controllers::pipeline::Verdict,
+    desired::configmap,
+    domain::{
+        details,
+        digest::sha256_hex,
+        jwks::{KeySet, KeySetError},
+        key_source::{KeysError, STALE_AFTER},
+        reasons::IdentityProviderReason as Reason,
+        verdict::{Finding, Judgement},
+        verdicts::identity_provider::{
+            KEYS_FRESH, KEYS_REACHABLE, KEYS_VALID, PUBLISHED, keys_problem, keys_stale, publish_conflict,
+        },
+    },
+};
+
+/// What the output ought to be.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Plan {
+    /// These keys.
+    Publish(KeySet),
+    /// An empty set: the keys are no longer to be trusted.
+    Withdraw,
+    /// Whatever it is: no good keys were seen yet.
+    Leave,
+}
+
+/// What to publish: the last good keys while they are fresh.
+#[must_use]
+pub fn plan(seen: &Observed) -> Plan {
+    match (&seen.keys.good, seen.keys.last) {
+        (_, Err(KeysError::Judged(KeySetError::PrivateKeyPublished))) => Plan::Withdraw,
+        (Some((_, at)), _) if is_stale(*at, seen.now) => Plan::Withdraw,
+        (Some((keys, _)), _) => Plan::Publish(keys.clone()),
+        (None, _) => Plan::Leave,
+    }
+}
+
+fn is_stale(good_at: Timestamp, now: Timestamp) -> bool {
+    now.duration_since(good_at) >= STALE_AFTER
+}
+
+/// The verdict, after the plan was carried out.
+#[must_use]
+pub fn decide(
+    object: &IdentityProvider,
+    seen: &Observed,
+    plan: &Plan,
+    output: Output,
+) -> Verdict<IdentityProviderStatus> {
+    let old = object.status.as_ref();
+    let keys = match plan {
+        Plan::Publish(keys) if output == Output::Published => Some(keys),
+        _ => None,
+    };
+    let status = IdentityProviderStatus {
+        idp_id: object.uid(),
+        keys: match (keys, plan) {
+            (Some(keys), _) => Some(keys_status(object, old.and_then(|old| old.keys.as_ref()), keys, seen.now)),
+            // What is published is not touched, so what was told of it stays true.
+            (None, Plan::Leave) => old.and_then(|old| old.keys.clone()),
+            (None, _) => None,
+        },
+        details: Some(details::next(
+            old.and_then(|old| old.details.as_ref()),
+            &config_digest(object),
+            &object.namespace().unwrap_or_default(),
+            object.creation_timestamp().map(|created| created.0),
+            seen.now,
+        )),
+        ..IdentityProviderStatus::default()
+    };
+    Verdict {
+        judgement: judgement(object, seen, plan, output, keys),
+        notices: rotation_notice(old, &status).into_iter().collect(),
+        status,
+        requeue: Some(wait(seen)),
+    }
+}
+
+fn judgement(object: &IdentityProvider, seen: &Observed, plan: &Plan, output: Output, keys: Option<&KeySet>) -> Judgement {
+    let published = match output {
+        Output::NotOurs => {
+            Finding::failed(PUBLISHED, publish_conflict(&configmap::name(&object.name_any())))
+        }
+        Output::Published => Finding::succeeded(PUBLISHED, "the ConfigMap is as it ought to be"),
+        Output::Left => Finding::not_evaluated(PUBLISHED),
+    };
+    let served = matches!(plan, Plan::Publish(_));
+    let mut reachable = Finding::succeeded(KEYS_REACHABLE, "keysEndpoint answers");
+    let mut valid = Finding::succeeded(KEYS_VALID, "keysEndpoint answers with good keys");
+    if let Err(error) = seen.keys.last {
+        let (condition, problem) = keys_problem(error, served);
+        if condition == KEYS_REACHABLE {
+            reachable = Finding::failed(KEYS_REACHABLE, problem);
+            valid = Finding::not_evaluated(KEYS_VALID);
+        } else {
+            valid = Finding::failed(KEYS_VALID, problem);
+        }
+    }
+    let fresh = match &seen.keys.good {
+        Some((_, at)) if is_stale(*at, seen.now) => Finding::failed(KEYS_FRESH, keys_stale()),
+        Some(_) => Finding::succeeded(KEYS_FRESH, "the published keys are fresh"),
+        None => Finding::not_evaluated(KEYS_FRESH),
+    };
+    Judgement {
+        findings: vec![published, reachable, valid, fresh],
+        ready_reason: Reason::Ready.into(),
+        ready_message: keys.map(published_message).unwrap_or_default(),
+    }
+}
+
+fn published_message(keys: &KeySet) -> String {
+    match keys.count() {
+        1 => "1 key is published".to_owned(),
+        count => format!("{count} keys are published"),
+    }
+}
+
+fn keys_status(object: &IdentityProvider, old: Option<&KeysStatus>, keys: &KeySet, now: Timestamp) -> KeysStatus {
+    let sha256 = keys.digest(&object.spec.issuer, &object.spec.keys_endpoint);
+    let unchanged = old.filter(|old| old.sha256 == sha256);
+    KeysStatus {
+        count: i64::try_from(keys.count()).unwrap_or(i64::MAX),
+        key_ids: keys.ids(),
+        algorithms: keys.algorithms(),
+        change_time: unchanged.map_or(Time(now), |old| old.change_time.clone()),
+        sha256,
+    }
+}
+
+/// What the spec comes to, spelled in one way: an empty header name is the default.
+fn config_digest(object: &IdentityProvider) -> String {
+    let spec = &object.spec;
+    let header = if spec.header_name.is_empty() { DEFAULT_HEADER_NAME } else { &spec.header_name };
+    let insecure = spec.allow_insecure_http.to_string();
+    sha256_hex(&[&spec.jwt_endpoint, &spec.issuer, &spec.keys_endpoint, header, &insecure].map(str::as_bytes))
+}
+
+/// Tells of another set of keys, not of the first one.
+fn rotation_notice(old: Option<&IdentityProviderStatus>, new: &IdentityProviderStatus) -> Option<Notice> {
+    let (old, new) = (old?.keys.as_ref()?, new.keys.as_ref()?);
+    (old.sha256 != new.sha256).then(|| Notice {
+        warning: false,
+        reason: "SigningKeysRotated".to_owned(),
+        note: format!("the published keys changed: there are {} now", new.count),
+    })
+}
+
+fn wait(seen: &Observed) -> std::time::Duration {
+    let stale = seen.keys.good.as_ref().and_then(|(_, at)| at.checked_add(STALE_AFTER).ok());
+    let next = stale.filter(|stale| *stale > seen.now).map_or(seen.keys.next, |stale| stale.min(seen.keys.next));
+    next.duration_since(seen.now).max(SignedDuration::from_millis(100)).unsigned_abs()
+}

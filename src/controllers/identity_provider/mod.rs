@@ -1,0 +1,31 @@
+//! `IdentityProvider`: observe → decide → apply → report.
+
+pub mod apply;
+pub mod decide;
+pub mod observe;
+
+use std::sync::Arc;
+
+use super::{
+    context::Context,
+    pipeline::{Reads, Step},
+};
+use crate::{
+    api::{IdentityProvider, IdentityProviderStatus},
+    cluster::error::Error,
+};
+
+/// Looks at one identity provider.
+///
+/// # Errors
+/// When calls to the API server fail.
+pub async fn step(
+    object: Arc<IdentityProvider>,
+    ctx: Arc<Context>,
+    reads: Reads,
+) -> Result<Step<IdentityProviderStatus>, Error> {
+    let Some(seen) = observe::observe(&object, &ctx) else { return Ok(Step::Wait) };
+    let plan = decide::plan(&seen);
+    let output = apply::apply(&object, &ctx, &plan, reads).await?;
+    Ok(decide::decide(&object, &seen, &plan, output).into())
+}

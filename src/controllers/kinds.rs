@@ -1,0 +1,143 @@
+//! What the pipeline has to know of a kind.
+
+use std::fmt::Debug;
+
+use k8s_openapi::NamespaceResourceScope;
+use kube::{Resource, ResourceExt as _, core::object::HasStatus};
+use serde::{Serialize, de::DeserializeOwned};
+
+use super::world::{Relation, World};
+use crate::{
+    api::{
+        IdentityProvider, StrategyInstance, TenantJwtSecret, UserIdpAuthenticator, status::HasCore,
+        tenant_jwt_secret::TenantJwtSecretStatus,
+    },
+    cluster::{
+        key::{Kind, ObjectKey},
+        objects::Objects,
+    },
+    desired,
+    domain::{verdict::Problem, verdicts},
+};
+
+/// A kind that is reconciled.
+pub trait Managed:
+    Resource<DynamicType = (), Scope = NamespaceResourceScope>
+    + HasStatus<Status: HasCore + Serialize + Clone + Debug + Default + PartialEq + Send + Sync>
+    + DeserializeOwned
+    + Clone
+    + Debug
+    + Send
+    + Sync
+    + 'static
+{
+    /// Which one.
+    const KIND: Kind;
+
+    /// `spec.suspend`
+    fn is_suspended(&self) -> bool;
+
+    /// What its verdict depends on, beside itself.
+    fn relations(&self) -> Vec<Relation>;
+
+    /// Where its objects are kept.
+    fn objects(world: &World) -> &Objects<Self>;
+
+    /// How failed calls to the API server are told.
+    #[must_use]
+    fn internal_error(message: &str) -> Problem {
+        Problem::internal_error(message)
+    }
+
+    /// Notes failed calls to the API server in what the kind's status has for it.
+    fn note_failure(_status: &mut Self::Status, _problem: &Problem) {}
+
+    /// Its namespace and name.
+    fn key(&self) -> ObjectKey {
+        ObjectKey::of(self)
+    }
+
+    /// Another object of its namespace.
+    fn sibling(&self, name: &str) -> ObjectKey {
+        ObjectKey::new(self.namespace().unwrap_or_default(), name)
+    }
+}
+
+impl Managed for IdentityProvider {
+    const KIND: Kind = Kind::IdentityProvider;
+
+    fn is_suspended(&self) -> bool {
+        self.spec.suspend
+    }
+
+    fn relations(&self) -> Vec<Relation> {
+        vec![
+            Relation::ConfigMap(self.sibling(&desired::configmap::name(&self.name_any()))),
+            Relation::IsIdp(self.sibling(&self.uid().unwrap_or_default())),
+        ]
+    }
+
+    fn objects(world: &World) -> &Objects<Self> {
+        &world.identity_providers
+    }
+}
+
+impl Managed for TenantJwtSecret {
+    const KIND: Kind = Kind::TenantJwtSecret;
+
+    fn is_suspended(&self) -> bool {
+        self.spec.suspend
+    }
+
+    fn relations(&self) -> Vec<Relation> {
+        let output = desired::secret::name(&self.name_any());
+        let source = self.spec.secret_ref.as_ref().map(|source| source.name.as_str());
+        [Some(output.as_str()), source].into_iter().flatten().map(|name| Relation::Secret(self.sibling(name))).collect()
+    }
+
+    fn objects(world: &World) -> &Objects<Self> {
+        &world.tenant_jwt_secrets
+    }
+
+    fn internal_error(message: &str) -> Problem {
+        verdicts::tenant_jwt_secret::internal_error(message)
+    }
+
+    fn note_failure(status: &mut TenantJwtSecretStatus, problem: &Problem) {
+        status.last_error = verdicts::tenant_jwt_secret::last_error(problem);
+    }
+}
+
+impl Managed for UserIdpAuthenticator {
+    const KIND: Kind = Kind::UserIdpAuthenticator;
+
+    fn is_suspended(&self) -> bool {
+        self.spec.suspend
+    }
+
+    fn relations(&self) -> Vec<Relation> {
+        let by_name = self.spec.idp_ref.as_ref().map(|idp| Relation::NeedsIdp(self.sibling(&idp.name)));
+        let by_id = self.spec.idp_id.as_ref().map(|id| Relation::NeedsIdpId(self.sibling(id)));
+        by_name.into_iter().chain(by_id).collect()
+    }
+
+    fn objects(world: &World) -> &Objects<Self> {
+        &world.user_idp_authenticators
+    }
+}
+
+impl Managed for StrategyInstance {
+    const KIND: Kind = Kind::StrategyInstance;
+
+    fn is_suspended(&self) -> bool {
+        self.spec.suspend
+    }
+
+    fn relations(&self) -> Vec<Relation> {
+        Vec::new()
+    }
+
+    fn objects(world: &World) -> &Objects<Self> {
+        &world.strategy_instances
+    }
+}

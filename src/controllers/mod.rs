@@ -1,0 +1,12 @@
+//! One folder a kind: observe → decide → apply → report, and what wakes an object.
+
+pub mod context;
+pub mod identity_provider;
+pub mod kinds;
+pub mod pipeline;
+pub mod run;
+pub mod strategy_instance;
+pub mod tenant_jwt_secret;
+pub mod triggers;
+pub mod user_idp_authenticator;
+pub mod world;

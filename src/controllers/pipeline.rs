@@ -1,0 +1,212 @@
+//! The flow that all kinds share, around each kind's own observe → decide → apply:
+//!
+//! ```text
+//! being deleted? ── yes ─▶ nothing
+//! suspended? ────── yes ─▶ report: the verdict as it was, Suspended=True
+//! observe → decide → apply (raced: again, with live reads)
+//!    │ failed ─▶ report: Ready=Unknown (2nd failure in a row, or a new generation) ─▶ back-off
+//!    ▼
+//! report: status, if it differs; then an Event, if the verdict changed
+//! ```
+
+use std::{sync::Arc, time::Duration};
+
+use kube::runtime::controller::Action;
+
+use super::{context::Context, kinds::Managed, world::World};
+use crate::{
+    api::status::{HasCore as _, StatusCore, condition},
+    cluster::{error::Error, events::Notice, metrics::{KindLabels, ReconcileLabels}, report::report},
+    desired::status::{self, Subject},
+    domain::{
+        schedule,
+        verdict::Judgement,
+    },
+};
+
+/// Bound on one attempt, all its calls included. kube retries calls on its own, for minutes if it is let.
+pub const DEADLINE: Duration = Duration::from_secs(30);
+
+/// Attempts in one reconcile while others change the same objects.
+const ATTEMPTS: u32 = 3;
+
+/// Whether to believe the watches, or to ask the API server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reads {
+    /// The watches are believed: no call where they say that there is nothing.
+    Watched,
+    /// They were wrong: ask.
+    Live,
+}
+
+/// What a look at an object came to.
+#[derive(Debug)]
+pub enum Step<S> {
+    /// Something is on its way and will wake the object: nothing is said until then.
+    Wait,
+    /// A verdict.
+    Judged(Box<Verdict<S>>),
+}
+
+/// A verdict and all that goes with it.
+#[derive(Debug)]
+pub struct Verdict<S> {
+    /// What was found.
+    pub judgement: Judgement,
+    /// The kind's own fields of the status; the shared part is filled in from the judgement.
+    pub status: S,
+    /// News beside the verdict itself.
+    pub notices: Vec<Notice>,
+    /// When to look again if nothing happens.
+    pub requeue: Option<Duration>,
+}
+
+impl<S> From<Verdict<S>> for Step<S> {
+    fn from(verdict: Verdict<S>) -> Self {
+        Self::Judged(Box::new(verdict))
+    }
+}
+
+/// Reconciles one object.
+///
+/// # Errors
+/// When calls to the API server fail; that is in the object's status by then, as far as it could be written.
+pub async fn reconcile<K, F, Fut>(object: Arc<K>, ctx: Arc<Context>, step: F) -> Result<Action, Error>
+where
+    K: Managed,
+    F: Fn(Arc<K>, Arc<Context>, Reads) -> Fut,
+    Fut: Future<Output = Result<Step<K::Status>, Error>>,
+{
+    if object.meta().deletion_timestamp.is_some() {
+        return Ok(Action::await_change());
+    }
+    let request = World::request::<K>(object.key());
+    let started = std::time::Instant::now();
+    let result = match run(&object, &ctx, step).await {
+        Err(Error::NamespaceTerminating) => Ok(Action::await_change()),
+        result => result,
+    };
+    let kind = K::KIND.as_str();
+    let label = match &result {
+        Ok(_) => "ok",
+        Err(Error::Raced { .. }) => "raced",
+        Err(_) => "error",
+    };
+    ctx.metrics.reconciles.get_or_create(&ReconcileLabels { kind, result: label }).inc();
+    ctx.metrics.reconcile_duration.get_or_create(&KindLabels { kind }).observe(started.elapsed().as_secs_f64());
+    match &result {
+        Ok(_) => ctx.failures.clear(&request),
+        Err(error) => {
+            let failures = ctx.failures.add(&request);
+            tracing::warn!(%error, failures, "reconcile failed");
+            tell_failure(object.as_ref(), &ctx, error, failures).await;
+        }
+    }
+    result
+}
+
+/// When to try again after a failure.
+pub fn error_policy<K: Managed>(object: &K, ctx: &Context) -> Action {
+    let failures = ctx.failures.count(&World::request::<K>(object.key()));
+    Action::requeue(schedule::backoff(failures, rand::random()))
+}
+
+async fn run<K, F, Fut>(object: &Arc<K>, ctx: &Arc<Context>, step: F) -> Result<Action, Error>
+where
+    K: Managed,
+    F: Fn(Arc<K>, Arc<Context>, Reads) -> Fut,
+    Fut: Future<Output = Result<Step<K::Status>, Error>>,
+{
+    let old = object.status().cloned().unwrap_or_default();
+    if object.is_suspended() {
+        let core = status::suspended(old.core(), subject(object.as_ref(), ctx));
+        write(object.as_ref(), ctx, &old, with_core(old.clone(), core)).await?;
+        return Ok(Action::await_change());
+    }
+    match attempt(object, ctx, step).await? {
+        Step::Wait => Ok(Action::await_change()),
+        Step::Judged(verdict) => {
+            let core = status::judged(old.core(), &verdict.judgement, subject(object.as_ref(), ctx));
+            write(object.as_ref(), ctx, &old, with_core(verdict.status, core)).await?;
+            for notice in &verdict.notices {
+                ctx.events.publish(notice, &object.object_ref(&())).await;
+            }
+            Ok(verdict.requeue.map_or_else(Action::await_change, Action::requeue))
+        }
+    }
+}
+
+/// observe → decide → apply, again with live reads where somebody else was faster.
+async fn attempt<K, F, Fut>(object: &Arc<K>, ctx: &Arc<Context>, step: F) -> Result<Step<K::Status>, Error>
+where
+    K: Managed,
+    F: Fn(Arc<K>, Arc<Context>, Reads) -> Fut,
+    Fut: Future<Output = Result<Step<K::Status>, Error>>,
+{
+    let attempts = async {
+        let mut reads = Reads::Watched;
+        for _ in 1..ATTEMPTS {
+            match step(object.clone(), ctx.clone(), reads).await {
+                Err(Error::Raced { .. }) => reads = Reads::Live,
+                result => return result,
+            }
+        }
+        step(object.clone(), ctx.clone(), reads).await
+    };
+    tokio::time::timeout(DEADLINE, attempts).await.unwrap_or(Err(Error::Deadline(DEADLINE)))
+}
+
+/// Writes the status if it differs, then tells of a changed verdict.
+async fn write<K: Managed>(object: &K, ctx: &Context, old: &K::Status, new: K::Status) -> Result<(), Error> {
+    if *old == new {
+        return Ok(());
+    }
+    let written = tokio::time::timeout(DEADLINE, report(&ctx.client, K::KIND.as_str(), object, &new)).await;
+    let Some(written) = written.unwrap_or(Err(Error::Deadline(DEADLINE)))? else { return Ok(()) };
+    K::objects(&ctx.world).written(written);
+    if let Some(notice) = verdict_change(old.core(), new.core()) {
+        tracing::info!(reason = notice.reason, "verdict changed");
+        ctx.events.publish(&notice, &object.object_ref(&())).await;
+    }
+    Ok(())
+}
+
+/// Tells of a failure in the status. That may fail for the same cause; then the log and the metrics have it.
+async fn tell_failure<K: Managed>(object: &K, ctx: &Context, error: &Error, failures: u32) {
+    let old = object.status().cloned().unwrap_or_default();
+    let is_new_generation = old.core().generation() != object.meta().generation.unwrap_or_default();
+    if failures < 2 && !is_new_generation {
+        return;
+    }
+    let problem = K::internal_error(&error.to_string());
+    let core = status::failed(old.core(), &problem, subject(object, ctx));
+    let mut new = with_core(old.clone(), core);
+    K::note_failure(&mut new, &problem);
+    if let Err(error) = write(object, ctx, &old, new).await {
+        tracing::warn!(%error, "could not tell of the failure in the status");
+    }
+}
+
+fn subject<'a, K: Managed>(object: &'a K, ctx: &Context) -> Subject<'a> {
+    Subject {
+        uid: object.meta().uid.as_deref().unwrap_or_default(),
+        generation: object.meta().generation.unwrap_or_default(),
+        now: ctx.now(),
+    }
+}
+
+fn with_core<S: crate::api::status::HasCore>(mut status: S, core: StatusCore) -> S {
+    *status.core_mut() = core;
+    status
+}
+
+/// News of `Ready`, if there are any: none for a first verdict that is good, and none for calls that failed.
+fn verdict_change(old: &StatusCore, new: &StatusCore) -> Option<Notice> {
+    let ready = new.condition(condition::READY)?;
+    let before = old.condition(condition::READY);
+    let is_same = before.is_some_and(|before| before.status == ready.status && before.reason == ready.reason);
+    if is_same || ready.status == "Unknown" || (before.is_none() && ready.status == "True") {
+        return None;
+    }
+    Some(Notice { warning: ready.status != "True", reason: ready.reason.clone(), note: ready.message.clone() })
+}

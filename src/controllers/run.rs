@@ -1,0 +1,141 @@
+//! Starts the watches, waits for the gate, runs one controller a kind.
+
+use std::{fmt::Debug, sync::Arc};
+
+use futures::{StreamExt as _, future, stream};
+use k8s_openapi::{
+    NamespaceResourceScope,
+    api::core::v1::{ConfigMap, Secret},
+};
+use kube::{
+    Api, Client, Resource,
+    api::PartialObjectMeta,
+    core::DeserializeGuard,
+    runtime::{
+        controller::{self, Controller},
+        reflector::ObjectRef,
+        watcher,
+    },
+};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    context::Context,
+    identity_provider,
+    kinds::Managed,
+    pipeline::{self, Reads, Step},
+    strategy_instance, tenant_jwt_secret, triggers, user_idp_authenticator,
+};
+use crate::{
+    api::{IdentityProvider, StrategyInstance, TenantJwtSecret, UserIdpAuthenticator},
+    cluster::{error::Error, gate::Gate, relist::Change, watch::follow},
+};
+
+/// The watches that the gate waits for.
+pub const WATCHES: [&str; 6] = [
+    "identityproviders",
+    "tenantjwtsecrets",
+    "useridpauthenticators",
+    "strategyinstances",
+    "secrets",
+    "configmaps",
+];
+
+/// Starts all watches. They end when the set is dropped.
+#[must_use]
+pub fn watch(ctx: &Arc<Context>, namespaces: &[String], gate: &Gate) -> JoinSet<()> {
+    let [idp, tjs, uia, si, secrets, configmaps] = WATCHES;
+    let mut tasks = JoinSet::new();
+    let watches = Watches { ctx, namespaces, gate };
+    watches.start(&mut tasks, idp, |ctx, change| triggers::on_identity_provider(ctx, change));
+    watches.start(&mut tasks, tjs, |ctx, change: Change<DeserializeGuard<TenantJwtSecret>>| {
+        triggers::on_change(ctx, change);
+    });
+    watches.start(&mut tasks, uia, |ctx, change: Change<DeserializeGuard<UserIdpAuthenticator>>| {
+        triggers::on_change(ctx, change);
+    });
+    watches.start(&mut tasks, si, |ctx, change: Change<DeserializeGuard<StrategyInstance>>| {
+        triggers::on_change(ctx, change);
+    });
+    watches.start(&mut tasks, secrets, |ctx, change: Change<PartialObjectMeta<Secret>>| triggers::on_secret(ctx, change));
+    watches.start(&mut tasks, configmaps, |ctx, change: Change<PartialObjectMeta<ConfigMap>>| {
+        triggers::on_configmap(ctx, change);
+    });
+    tasks
+}
+
+struct Watches<'a> {
+    ctx: &'a Arc<Context>,
+    namespaces: &'a [String],
+    gate: &'a Gate,
+}
+
+impl Watches<'_> {
+    fn start<K>(&self, tasks: &mut JoinSet<()>, name: &'static str, on: impl Fn(&Context, Change<K>) + Send + 'static)
+    where
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+            + Clone
+            + serde::de::DeserializeOwned
+            + Debug
+            + Send
+            + 'static,
+    {
+        let ctx = self.ctx.clone();
+        let apis = apis::<K>(&ctx.client, self.namespaces);
+        let metrics = ctx.metrics.clone();
+        tasks.spawn(follow(name, apis, self.gate.clone(), metrics, move |change| on(&ctx, change)));
+    }
+}
+
+fn apis<K>(client: &Client, namespaces: &[String]) -> Vec<Api<K>>
+where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
+{
+    if namespaces.is_empty() {
+        return vec![Api::all(client.clone())];
+    }
+    namespaces.iter().map(|namespace| Api::namespaced(client.clone(), namespace)).collect()
+}
+
+/// Runs all controllers until `stop` is cancelled and the reconciles under way have ended.
+pub async fn control(ctx: Arc<Context>, concurrency: u16, stop: CancellationToken) {
+    let start = Start { ctx, concurrency, stop };
+    future::join4(
+        start.controller::<IdentityProvider, _, _>(identity_provider::step),
+        start.controller::<TenantJwtSecret, _, _>(tenant_jwt_secret::step),
+        start.controller::<UserIdpAuthenticator, _, _>(user_idp_authenticator::step),
+        start.controller::<StrategyInstance, _, _>(strategy_instance::step),
+    )
+    .await;
+}
+
+struct Start {
+    ctx: Arc<Context>,
+    concurrency: u16,
+    stop: CancellationToken,
+}
+
+impl Start {
+    async fn controller<K, F, Fut>(&self, step: F)
+    where
+        K: Managed,
+        F: Fn(Arc<K>, Arc<Context>, Reads) -> Fut + Copy + Send + Sync + 'static,
+        Fut: Future<Output = Result<Step<K::Status>, Error>> + Send + 'static,
+    {
+        let Some(queue) = self.ctx.world.take_queue(K::KIND) else { return };
+        let requests = queue.map(|key| ObjectRef::new(&key.name).within(&key.namespace));
+        // Our own watches fill the store and the queue: they know of deletions that a relist shows, and of relations.
+        Controller::for_stream(stream::pending::<Result<K, watcher::Error>>(), K::objects(&self.ctx.world).store())
+            .reconcile_on(requests)
+            .with_config(controller::Config::default().concurrency(self.concurrency))
+            .graceful_shutdown_on(self.stop.clone().cancelled_owned())
+            .run(
+                move |object, ctx| pipeline::reconcile(object, ctx, step),
+                |object, _, ctx| pipeline::error_policy(object.as_ref(), &ctx),
+                self.ctx.clone(),
+            )
+            .for_each(|_| future::ready(()))
+            .await;
+    }
+}

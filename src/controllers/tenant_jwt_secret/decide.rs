@@ -1,0 +1,176 @@
+//! What to do with a tenant's secret, and the verdict.
+//!
+//! A good value is never replaced but for another algorithm, or another good value in the referenced Secret.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube::ResourceExt as _;
+use secrecy::SecretString;
+
+use super::observe::{Observed, Source};
+use crate::{
+    api::{
+        TenantJwtSecret, TenantJwtSecretStatus, labels,
+        tenant_jwt_secret::SigningAlgorithm,
+    },
+    cluster::events::Notice,
+    controllers::pipeline::Verdict,
+    desired,
+    domain::{
+        policy,
+        reasons::TenantJwtSecretReason as Reason,
+        secret_output::OutputFacts,
+        verdict::{Finding, Judgement},
+        verdicts::tenant_jwt_secret::{ALGORITHM_CONFIGURED, SECRET_CONFIGURED, TenantProblem, last_error},
+    },
+};
+
+/// What to do, and what is wrong.
+#[derive(Debug)]
+pub struct Plan {
+    /// What to do with the output.
+    pub action: Action,
+    /// What is wrong, if anything.
+    pub problem: Option<TenantProblem>,
+}
+
+/// What to do with the output.
+#[derive(Debug)]
+pub enum Action {
+    /// Nothing.
+    Keep,
+    /// Restore what describes the value: labels, owner, `algorithm`, `key-id`, `issued-at`.
+    Heal(SigningAlgorithm),
+    /// Put a generated value there.
+    Generate(SigningAlgorithm),
+    /// Put the referenced value there.
+    Publish(SigningAlgorithm, SecretString),
+}
+
+/// Decides.
+#[must_use]
+pub fn plan(object: &TenantJwtSecret, seen: &Observed) -> Plan {
+    let name = desired::secret::name(&object.name_any());
+    let keep = |problem| Plan { action: Action::Keep, problem: Some(problem) };
+    let Some(algorithm) = object.spec.signing_algorithm else {
+        return keep(TenantProblem::SigningAlgorithmNotConfigured);
+    };
+    let uid = object.uid().unwrap_or_default();
+    if seen.output.as_ref().is_some_and(|output| !output.is_ours(&object.spec.tenant_id, &uid)) {
+        return keep(TenantProblem::SecretConflict { secret: name });
+    }
+    let action = match wanted(object, seen, algorithm) {
+        Ok(action) => action,
+        Err(problem) => return keep(problem),
+    };
+    match (&action, &seen.output) {
+        (Action::Keep, _) => Plan { action, problem: None },
+        (_, Some(output)) if output.immutable => keep(TenantProblem::SecretImmutable { secret: name }),
+        _ => Plan { action, problem: None },
+    }
+}
+
+fn wanted(object: &TenantJwtSecret, seen: &Observed, algorithm: SigningAlgorithm) -> Result<Action, TenantProblem> {
+    let generated = |output: &OutputFacts| {
+        let is_for_another = output.algorithm.is_some_and(|other| other != algorithm);
+        !is_for_another && output.obeys(algorithm)
+    };
+    match (&seen.source, &seen.output) {
+        (Source::Generated, Some(output)) if generated(output) => Ok(heal(object, seen, output, algorithm)),
+        (Source::Generated, _) => Ok(Action::Generate(algorithm)),
+        (Source::Missing, _) => Err(missing(object)),
+        (Source::Unreadable(violation), _) => Err(invalid(object, vec![*violation])),
+        (Source::Value { text, traits, is_published }, output) => {
+            let broken = policy::violations(*traits, algorithm);
+            match output {
+                _ if !broken.is_empty() => Err(invalid(object, broken)),
+                Some(output) if *is_published => Ok(heal(object, seen, output, algorithm)),
+                _ => Ok(Action::Publish(algorithm, text.clone())),
+            }
+        }
+    }
+}
+
+/// Nothing to do, or what describes a good value is to be restored.
+fn heal(object: &TenantJwtSecret, seen: &Observed, output: &OutputFacts, algorithm: SigningAlgorithm) -> Action {
+    let owner = desired::owner(object);
+    let is_well = output.algorithm == Some(algorithm)
+        && output.is_labelled_well(seen.now)
+        && output.labels.get(labels::MANAGED).map(String::as_str) == Some("true")
+        && output.annotations.get(labels::TENANT_ID) == Some(&object.spec.tenant_id)
+        && output.annotations.get(labels::FORMAT).map(String::as_str) == Some(labels::FORMAT_V1)
+        && output.owners == desired::owned_by(&output.owners, &owner);
+    if is_well { Action::Keep } else { Action::Heal(algorithm) }
+}
+
+fn missing(object: &TenantJwtSecret) -> TenantProblem {
+    let (secret, key) = reference(object);
+    TenantProblem::AuthenticationSecretNotConfigured { secret, key }
+}
+
+fn invalid(object: &TenantJwtSecret, broken: Vec<policy::Violation>) -> TenantProblem {
+    let (secret, key) = reference(object);
+    TenantProblem::InvalidRequest { secret, key, broken }
+}
+
+fn reference(object: &TenantJwtSecret) -> (String, String) {
+    object.spec.secret_ref.as_ref().map(|reference| (reference.name.clone(), reference.key.clone())).unwrap_or_default()
+}
+
+/// The verdict, after the plan was carried out. `output` is what stands there now.
+#[must_use]
+pub fn verdict(
+    object: &TenantJwtSecret,
+    seen: &Observed,
+    plan: Plan,
+    output: Option<&OutputFacts>,
+) -> Verdict<TenantJwtSecretStatus> {
+    let uid = object.uid().unwrap_or_default();
+    let served = output.filter(|output| output.is_ours(&object.spec.tenant_id, &uid));
+    let problem = plan.problem.as_ref().map(TenantProblem::problem);
+    let status = TenantJwtSecretStatus {
+        last_error: problem.as_ref().and_then(last_error),
+        secret_name: served.map(|_| desired::secret::name(&object.name_any())),
+        key_id: served.and_then(|output| output.key_id.clone()),
+        algorithm: served.and_then(|output| output.algorithm).map(|algorithm| algorithm.as_str().to_owned()),
+        issued_time: served.and_then(|output| output.issued_at).map(Time),
+        ..TenantJwtSecretStatus::default()
+    };
+    let findings = match (plan.problem, problem) {
+        (Some(TenantProblem::SigningAlgorithmNotConfigured), Some(problem)) => {
+            vec![Finding::failed(ALGORITHM_CONFIGURED, problem), Finding::not_evaluated(SECRET_CONFIGURED)]
+        }
+        (_, problem) => vec![
+            Finding::succeeded(ALGORITHM_CONFIGURED, "signingAlgorithm is set"),
+            match problem {
+                Some(problem) => Finding::failed(SECRET_CONFIGURED, problem),
+                None => Finding::succeeded(SECRET_CONFIGURED, "the Secret holds a value that obeys the rules"),
+            },
+        ],
+    };
+    Verdict {
+        judgement: Judgement {
+            findings,
+            ready_reason: Reason::Ready.into(),
+            ready_message: format!("the secret is in Secret '{}'", desired::secret::name(&object.name_any())),
+        },
+        status,
+        notices: notice(object, seen, &plan.action).into_iter().collect(),
+        requeue: None,
+    }
+}
+
+/// News of a value that was replaced or made again; none of a first one.
+fn notice(object: &TenantJwtSecret, seen: &Observed, action: &Action) -> Option<Notice> {
+    let had_one = object.status.as_ref().is_some_and(|status| status.key_id.is_some());
+    let (warning, reason, note) = match (action, &seen.output) {
+        (Action::Keep | Action::Heal(_), _) => return None,
+        (_, None) if !had_one => return None,
+        (_, None) => (true, "SecretGenerated", "the output Secret was lost: it is made again, with another value"),
+        (Action::Generate(algorithm), Some(output)) if output.algorithm.is_none_or(|other| other == *algorithm) => {
+            (true, "SecretRepaired", "the value broke the rules: it is replaced by a new one")
+        }
+        (Action::Generate(_), Some(_)) => (false, "SecretRotated", "signingAlgorithm changed: there is a new value"),
+        (Action::Publish(..), Some(_)) => (false, "SecretRotated", "the referenced value changed: it is published"),
+    };
+    Some(Notice { warning, reason: reason.to_owned(), note: note.to_owned() })
+}

@@ -1,0 +1,79 @@
+//! What a link depends on.
+
+use jiff::Timestamp;
+use kube::ResourceExt as _;
+
+use crate::{
+    api::{IdentityProvider, UserIdpAuthenticator, status::condition},
+    cluster::key::ObjectKey,
+    controllers::{context::Context, kinds::Managed as _, world::Relation},
+};
+
+/// What is known when a link is judged.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Observed {
+    /// The `IdentityProvider`, unless it does not exist or is being deleted.
+    pub idp: Option<IdpView>,
+    /// Now.
+    pub now: Timestamp,
+}
+
+/// What matters of an `IdentityProvider` to its links. Anything else of it may change without waking them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IdpView {
+    /// Its name.
+    pub name: String,
+    /// Its `metadata.uid`.
+    pub uid: String,
+    /// Its `Ready`.
+    pub ready: IdpReady,
+}
+
+/// An `IdentityProvider`'s `Ready`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IdpReady {
+    /// There is no verdict yet.
+    NoVerdict,
+    /// `Unknown`: the API server failed it for now.
+    Unknown,
+    /// `True`
+    True,
+    /// `False`
+    False {
+        /// Whether only an edit helps.
+        stalled: bool,
+    },
+}
+
+impl IdpView {
+    /// The view of this object; nothing if it is being deleted.
+    #[must_use]
+    pub fn of(idp: &IdentityProvider) -> Option<Self> {
+        if idp.metadata.deletion_timestamp.is_some() {
+            return None;
+        }
+        let core = idp.status.as_ref().map(|status| &status.core);
+        let condition = |type_| core.and_then(|core| core.condition(type_)).map(|condition| condition.status.as_str());
+        let ready = match condition(condition::READY) {
+            None => IdpReady::NoVerdict,
+            Some("True") => IdpReady::True,
+            Some("False") => IdpReady::False { stalled: condition(condition::STALLED) == Some("True") },
+            Some(_) => IdpReady::Unknown,
+        };
+        Some(Self { name: idp.name_any(), uid: idp.uid().unwrap_or_default(), ready })
+    }
+}
+
+/// Looks up the link's `IdentityProvider`, by name or by id. No call is made: the watches know.
+pub fn observe(object: &UserIdpAuthenticator, ctx: &Context) -> Observed {
+    let key: Option<ObjectKey> = match (&object.spec.idp_ref, &object.spec.idp_id) {
+        (Some(idp), _) => Some(object.sibling(&idp.name)),
+        (None, Some(id)) => {
+            let of_this_id = ctx.world.related(&Relation::IsIdp(object.sibling(id)));
+            of_this_id.into_iter().next().map(|request| request.key)
+        }
+        (None, None) => None,
+    };
+    let idp = key.and_then(|key| ctx.world.identity_providers.live(&key));
+    Observed { idp: idp.and_then(|idp| IdpView::of(&idp)), now: ctx.now() }
+}

@@ -1,0 +1,152 @@
+//! The shared part of a status, from a judgement.
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+
+use crate::{
+    api::status::{ErrorObject, ErrorSource, StatusCore, condition},
+    domain::{
+        digest::sha256_hex,
+        reasons::CommonReason,
+        verdict::{Judgement, Outcome, Problem, Weight},
+    },
+};
+
+/// Longest message of a condition, in bytes: what an Event's note can hold too.
+const MAX_MESSAGE: usize = 1000;
+
+/// Most entries of `errors`.
+const MAX_ERRORS: usize = 8;
+
+/// Whose status it is, and when.
+#[derive(Clone, Copy, Debug)]
+pub struct Subject<'a> {
+    /// `metadata.uid`
+    pub uid: &'a str,
+    /// `metadata.generation`
+    pub generation: i64,
+    /// Now.
+    pub now: Timestamp,
+}
+
+/// The status that a judgement comes to.
+#[must_use]
+pub fn judged(old: &StatusCore, judgement: &Judgement, subject: Subject<'_>) -> StatusCore {
+    let write = Writer { old, subject };
+    let mut conditions = match judgement.blocker() {
+        None => vec![write.condition(condition::READY, "True", judgement.ready_reason, &judgement.ready_message)],
+        Some(problem) => write.not_ready("False", problem),
+    };
+    conditions.extend(judgement.findings.iter().map(|finding| match &finding.outcome {
+        Outcome::Succeeded(message) => {
+            write.condition(finding.condition, "True", CommonReason::Succeeded.into(), message)
+        }
+        Outcome::NotEvaluated => write.condition(
+            finding.condition,
+            "Unknown",
+            CommonReason::NotEvaluated.into(),
+            "not looked at while another condition is False",
+        ),
+        Outcome::Failed(problem) => write.condition(finding.condition, "False", problem.reason, &problem.message),
+    }));
+    StatusCore {
+        observed_generation: Some(subject.generation),
+        conditions,
+        errors: judgement.blocker().map(|problem| write.errors(problem)).unwrap_or_default(),
+    }
+}
+
+/// The status when calls to the API server fail: what was found before stays, `Ready` is Unknown.
+#[must_use]
+pub fn failed(old: &StatusCore, problem: &Problem, subject: Subject<'_>) -> StatusCore {
+    let write = Writer { old, subject };
+    let mut conditions = write.not_ready("Unknown", problem);
+    conditions.extend(write.findings());
+    StatusCore { observed_generation: Some(subject.generation), conditions, errors: write.errors(problem) }
+}
+
+/// The status while suspended: the verdict stays as it was. An object without one is told to be neither ready nor not.
+#[must_use]
+pub fn suspended(old: &StatusCore, subject: Subject<'_>) -> StatusCore {
+    const MESSAGE: &str = "spec.suspend is true: set it to false to have this object looked after again";
+    let write = Writer { old, subject };
+    let mut conditions = vec![write.condition(condition::SUSPENDED, "True", CommonReason::Suspended.into(), MESSAGE)];
+    if old.condition(condition::READY).is_some() {
+        conditions.extend(old.conditions.iter().filter(|kept| kept.type_ != condition::SUSPENDED).cloned());
+    } else {
+        let unseen = Problem { reason: CommonReason::Suspended.into(), ..Problem::internal_error(MESSAGE) };
+        conditions.extend(write.not_ready("Unknown", &unseen));
+    }
+    StatusCore { observed_generation: Some(subject.generation), conditions, errors: old.errors.clone() }
+}
+
+struct Writer<'a> {
+    old: &'a StatusCore,
+    subject: Subject<'a>,
+}
+
+impl Writer<'_> {
+    /// `lastTransitionTime` moves only when the status does.
+    fn condition(&self, type_: &str, status: &str, reason: &str, message: &str) -> Condition {
+        let since = self
+            .old
+            .condition(type_)
+            .filter(|before| before.status == status)
+            .map_or_else(|| Time(to_seconds(self.subject.now)), |before| before.last_transition_time.clone());
+        Condition {
+            type_: type_.to_owned(),
+            status: status.to_owned(),
+            reason: reason.to_owned(),
+            message: truncate(message, MAX_MESSAGE),
+            observed_generation: Some(self.subject.generation),
+            last_transition_time: since,
+        }
+    }
+
+    fn not_ready(&self, status: &str, problem: &Problem) -> Vec<Condition> {
+        let why = if problem.weight == Weight::Stalls { condition::STALLED } else { condition::RECONCILING };
+        vec![
+            self.condition(condition::READY, status, problem.reason, &problem.message),
+            self.condition(why, "True", problem.reason, &problem.message),
+        ]
+    }
+
+    /// The kind's own conditions, as they were.
+    fn findings(&self) -> impl Iterator<Item = Condition> {
+        let shared = [condition::READY, condition::RECONCILING, condition::STALLED, condition::SUSPENDED];
+        self.old.conditions.iter().filter(move |kept| !shared.contains(&kept.type_.as_str())).cloned()
+    }
+
+    fn errors(&self, problem: &Problem) -> Vec<ErrorObject> {
+        problem
+            .faults
+            .iter()
+            .take(MAX_ERRORS)
+            .map(|fault| {
+                let generation = self.subject.generation.to_string();
+                let identity = [self.subject.uid, &generation, &fault.code, fault.pointer, fault.rule];
+                ErrorObject {
+                    id: sha256_hex(&identity.map(str::as_bytes)).chars().take(20).collect(),
+                    status: fault.http.to_string(),
+                    code: fault.code.clone(),
+                    title: fault.title.to_owned(),
+                    detail: truncate(&fault.detail, MAX_MESSAGE),
+                    source: ErrorSource { pointer: fault.pointer.to_owned() },
+                }
+            })
+            .collect()
+    }
+}
+
+/// Kubernetes' times are whole seconds: with a fraction, a status would differ from what the API server stored of it.
+fn to_seconds(time: Timestamp) -> Timestamp {
+    Timestamp::from_second(time.as_second()).unwrap_or(time)
+}
+
+fn truncate(text: &str, most: usize) -> String {
+    if text.len() <= most {
+        return text.to_owned();
+    }
+    let end = (0..=most.saturating_sub(3)).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
+    format!("{}...", text.get(..end).unwrap_or_default())
+}

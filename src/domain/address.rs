@@ -1,0 +1,140 @@
+//! Which addresses a key fetch may call. A URL from a user, fetched by a process in the cluster's network, is the
+//! classic way in (server-side request forgery).
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use ipnet::IpNet;
+
+/// Cloud metadata services: never called, whatever is allowed.
+const METADATA: [IpAddr; 6] = [
+    IpAddr::V4(Ipv4Addr::new(169, 254, 169, 254)),
+    IpAddr::V4(Ipv4Addr::new(100, 100, 100, 200)),
+    IpAddr::V4(Ipv4Addr::new(168, 63, 129, 16)),
+    IpAddr::V4(Ipv4Addr::new(192, 0, 0, 192)),
+    IpAddr::V6(Ipv6Addr::new(0xfd00, 0x0ec2, 0, 0, 0, 0, 0, 0x0254)),
+    IpAddr::V6(Ipv6Addr::new(0xfd20, 0x00ce, 0, 0, 0, 0, 0, 0x0254)),
+];
+
+/// What may be called beside the defaults.
+#[derive(Clone, Debug, Default)]
+pub struct AddressPolicy {
+    /// `--allow-cidr`: called although refused by default.
+    pub allow: Vec<IpNet>,
+    /// `--deny-cidr`: refused, whatever is allowed.
+    pub deny: Vec<IpNet>,
+    /// The API server's addresses: never called, whatever is allowed.
+    pub api_server: Vec<SocketAddr>,
+}
+
+impl AddressPolicy {
+    /// Whether this address may be called.
+    #[must_use]
+    pub fn permits(&self, address: SocketAddr) -> bool {
+        let spellings = spellings(address.ip());
+        let any = |refused: &dyn Fn(IpAddr) -> bool| spellings.iter().any(|ip| refused(*ip));
+        let listed = |nets: &[IpNet]| any(&|ip| nets.iter().any(|net| net.contains(&ip)));
+        let is_api_server = any(&|ip| {
+            self.api_server.iter().any(|server| server.port() == address.port() && server.ip().to_canonical() == ip)
+        });
+        if any(&|ip| METADATA.contains(&ip)) || is_api_server || listed(&self.deny) {
+            return false;
+        }
+        listed(&self.allow) || !any(&refused_by_default)
+    }
+}
+
+fn refused_by_default(ip: IpAddr) -> bool {
+    ip.is_loopback()
+        || ip.is_unspecified()
+        || ip.is_multicast()
+        || match ip {
+            IpAddr::V4(ip) => ip.is_link_local() || ip.is_broadcast() || ip.octets().first() == Some(&0),
+            IpAddr::V6(ip) => ip.is_unicast_link_local(),
+        }
+}
+
+/// The address, and the IPv4 address inside it where it has the form of one: IPv4-mapped and -compatible (RFC 4291,
+/// section 2.5.5), NAT64 (RFC 6052; RFC 8215) and 6to4 (RFC 3056).
+fn spellings(ip: IpAddr) -> Vec<IpAddr> {
+    let mut all = vec![ip];
+    if let IpAddr::V6(v6) = ip {
+        let embedded = match v6.segments() {
+            [0, 0, 0, 0, 0, 0 | 0xffff, high, low] if !v6.is_loopback() && !v6.is_unspecified() => Some((high, low)),
+            [0x64, 0xff9b, 0, 0, 0, 0, high, low] | [0x64, 0xff9b, 1, _, _, _, high, low] => Some((high, low)),
+            [0x2002, high, low, ..] => Some((high, low)),
+            _ => None,
+        };
+        all.extend(embedded.map(|(high, low)| IpAddr::V4(Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low)))));
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    fn at(ip: &str) -> SocketAddr {
+        SocketAddr::new(ip.parse().unwrap(), 443)
+    }
+
+    #[rstest]
+    #[case("127.0.0.1")]
+    #[case("127.8.8.8")]
+    #[case("0.0.0.0")]
+    #[case("0.1.2.3")]
+    #[case("169.254.169.254")]
+    #[case("169.254.1.1")]
+    #[case("224.0.0.1")]
+    #[case("255.255.255.255")]
+    #[case("100.100.100.200")]
+    #[case("168.63.129.16")]
+    #[case("192.0.0.192")]
+    #[case("::1")]
+    #[case("::")]
+    #[case("fe80::1")]
+    #[case("ff02::1")]
+    #[case("fd00:ec2::254")]
+    #[case("fd20:ce::254")]
+    #[case::mapped("::ffff:127.0.0.1")]
+    #[case::mapped_metadata("::ffff:169.254.169.254")]
+    #[case::compatible("::127.0.0.1")]
+    #[case::nat64("64:ff9b::127.0.0.1")]
+    #[case::nat64_local("64:ff9b:1::169.254.169.254")]
+    #[case::six_to_four("2002:7f00:1::")]
+    fn is_refused(#[case] ip: &str) {
+        assert!(!AddressPolicy::default().permits(at(ip)));
+    }
+
+    #[rstest]
+    #[case("10.0.0.1")]
+    #[case("172.16.0.1")]
+    #[case("192.168.1.1")]
+    #[case("100.64.0.1")]
+    #[case("93.184.216.34")]
+    #[case("fd12::1")]
+    #[case("2606:4700::1")]
+    #[case("2002:0a00:1::")]
+    fn is_permitted(#[case] ip: &str) {
+        assert!(AddressPolicy::default().permits(at(ip)));
+    }
+
+    #[test]
+    fn what_is_allowed_is_permitted_but_for_what_is_denied_and_metadata_and_the_api_server() {
+        let policy = AddressPolicy {
+            allow: vec!["127.0.0.0/8".parse().unwrap(), "169.254.0.0/16".parse().unwrap()],
+            deny: vec!["127.9.0.0/16".parse().unwrap(), "10.0.0.0/8".parse().unwrap()],
+            api_server: vec!["127.0.0.1:6443".parse().unwrap()],
+        };
+        assert!(policy.permits(at("127.0.0.1")));
+        assert!(policy.permits(at("::ffff:127.0.0.1")));
+        assert!(policy.permits(at("169.254.1.1")));
+        assert!(!policy.permits(at("127.9.0.1")));
+        assert!(!policy.permits(at("::ffff:127.9.0.1")));
+        assert!(!policy.permits(at("10.1.1.1")));
+        assert!(!policy.permits(at("169.254.169.254")));
+        assert!(!policy.permits("127.0.0.1:6443".parse().unwrap()));
+        assert!(!policy.permits("[::ffff:127.0.0.1]:6443".parse().unwrap()));
+    }
+}

@@ -1,0 +1,95 @@
+//! Where an `IdentityProvider`'s keys come from, and what a look there came to.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::jwks::{KeySet, KeySetError};
+use crate::api::IdentityProviderSpec;
+
+/// How often a working endpoint is asked.
+pub const REFRESH_INTERVAL: std::time::Duration = std::time::Duration::from_mins(5);
+
+/// How long the last good keys serve while the endpoint gives no good ones.
+pub const STALE_AFTER: SignedDuration = SignedDuration::from_hours(24);
+
+/// Whose keys, and from where: the last good keys belong to exactly this.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct KeySource {
+    /// `spec.issuer`.
+    pub issuer: String,
+    /// `spec.keysEndpoint`.
+    pub endpoint: String,
+}
+
+impl KeySource {
+    /// The source that the spec names.
+    #[must_use]
+    pub fn of(spec: &IdentityProviderSpec) -> Self {
+        Self { issuer: spec.issuer.clone(), endpoint: spec.keys_endpoint.clone() }
+    }
+}
+
+/// Why there was no answer to judge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FetchError {
+    /// Refused, timed out, or no such host.
+    Unreachable,
+    /// The address may not be called.
+    AddressForbidden,
+    /// The TLS handshake failed.
+    Tls,
+    /// Another HTTP status than 200, or a `Content-Encoding`.
+    UnexpectedStatus(u16),
+    /// A redirect.
+    Redirect(u16),
+    /// More than 512 KiB.
+    BodyTooLarge,
+}
+
+/// Why there are no good keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeysError {
+    /// There was no answer to judge.
+    Fetch(FetchError),
+    /// The answer holds no good keys.
+    Judged(KeySetError),
+}
+
+/// What is known of a source's keys.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeysSeen {
+    /// What the last look came to.
+    pub last: Result<(), KeysError>,
+    /// The last good keys, and when they were seen.
+    pub good: Option<(KeySet, Timestamp)>,
+    /// Looks in a row that brought no good keys.
+    pub failures: u32,
+    /// When to look again.
+    pub next: Timestamp,
+}
+
+impl KeysSeen {
+    /// The state after a look that ended now. The last good keys are kept whatever else came back, but for a
+    /// published private key: then every key of the source is in doubt.
+    #[must_use]
+    pub fn after(before: Option<Self>, result: Result<KeySet, KeysError>, now: Timestamp, spread: u64) -> Self {
+        match result {
+            Ok(keys) => Self {
+                last: Ok(()),
+                good: Some((keys, now)),
+                failures: 0,
+                next: later(now, super::schedule::shorten(REFRESH_INTERVAL, spread)),
+            },
+            Err(error) => {
+                let (good, failures) = before.map_or((None, 0), |before| (before.good, before.failures));
+                let failures = failures.saturating_add(1);
+                let good = good.filter(|_| error != KeysError::Judged(KeySetError::PrivateKeyPublished));
+                let wait = super::schedule::backoff(failures, spread).min(REFRESH_INTERVAL);
+                Self { last: Err(error), good, failures, next: later(now, wait) }
+            }
+        }
+    }
+}
+
+fn later(now: Timestamp, wait: std::time::Duration) -> Timestamp {
+    SignedDuration::try_from(wait).ok().and_then(|wait| now.checked_add(wait).ok()).unwrap_or(Timestamp::MAX)
+}

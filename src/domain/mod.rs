@@ -1,0 +1,15 @@
+//! The rules: pure functions on values. No I/O, no clock, no entropy of their own.
+
+pub mod address;
+pub mod capability;
+pub mod details;
+pub mod digest;
+pub mod jwk;
+pub mod jwks;
+pub mod key_source;
+pub mod policy;
+pub mod reasons;
+pub mod schedule;
+pub mod secret_output;
+pub mod verdict;
+pub mod verdicts;

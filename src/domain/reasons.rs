@@ -1,0 +1,150 @@
+//! The closed sets of reasons, one a kind. `docs/reasons.md` lists each with cause and cure.
+
+macro_rules! reasons {
+    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident),+ $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum $name { $($(#[$variant_doc])* $variant),+ }
+
+        impl $name {
+            /// Every reason of the set.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            /// The reason as it stands in a condition.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => stringify!($variant)),+ }
+            }
+        }
+
+        impl From<$name> for &'static str {
+            fn from(reason: $name) -> Self {
+                reason.as_str()
+            }
+        }
+    };
+}
+
+reasons! {
+    /// Reasons that every kind has.
+    CommonReason {
+        /// Nothing is wrong with what the condition speaks of.
+        Succeeded,
+        /// A prerequisite fails, so this was not looked at.
+        NotEvaluated,
+        /// Calls to the API server failed.
+        InternalError,
+        /// `spec.suspend` is true.
+        Suspended,
+    }
+}
+
+reasons! {
+    /// Reasons of an `IdentityProvider`.
+    IdentityProviderReason {
+        /// Keys are published.
+        Ready,
+        /// No answer from the endpoint: refused, timed out, or no such host.
+        KeysUnreachable,
+        /// The endpoint's address may not be called.
+        AddressForbidden,
+        /// The TLS handshake failed.
+        TlsFailed,
+        /// An HTTP status other than 200.
+        UnexpectedStatus,
+        /// The endpoint answered with a redirect.
+        RedirectRefused,
+        /// The answer is larger than 512 KiB.
+        BodyTooLarge,
+        /// The answer is not a JWK Set of at most 64 keys.
+        NotAJwks,
+        /// No key of the set can verify signatures.
+        NoUsableKey,
+        /// The set shows a private key.
+        PrivateKeyPublished,
+        /// The set shows a symmetric key.
+        SymmetricKeyPublished,
+        /// Two signing keys have the same `kid`.
+        DuplicateKeyId,
+        /// The only keys are too weak.
+        KeyTooWeak,
+        /// The only keys are badly encoded.
+        BadKeyEncoding,
+        /// No good keys were seen for too long.
+        KeysStale,
+        /// A ConfigMap of the output's name belongs to somebody else.
+        PublishConflict,
+    }
+}
+
+reasons! {
+    /// Reasons of a `TenantJwtSecret`.
+    TenantJwtSecretReason {
+        /// The secret is published.
+        Ready,
+        /// No signing algorithm is set.
+        SigningAlgorithmNotConfigured,
+        /// The referenced Secret or its key is missing or empty.
+        AuthenticationSecretNotConfigured,
+        /// The referenced value breaks rules.
+        InvalidRequest,
+        /// A Secret of the output's name belongs to somebody else.
+        SecretConflict,
+        /// The output Secret is immutable and would have to change.
+        SecretImmutable,
+    }
+}
+
+reasons! {
+    /// Reasons of a `UserIdpAuthenticator`.
+    UserIdpAuthenticatorReason {
+        /// The link is in force.
+        IdentitySet,
+        /// There is no such `IdentityProvider`.
+        IdpNotFound,
+        /// The `IdentityProvider` is not ready.
+        IdpNotReady,
+    }
+}
+
+reasons! {
+    /// Reasons of a `StrategyInstance`.
+    StrategyInstanceReason {
+        /// The flags are in force.
+        Ready,
+        /// A flag asks for what the type is not capable of.
+        CapabilityNotSupported,
+        /// The type is not in the catalogue.
+        UnknownStrategyType,
+    }
+}
+
+/// The reason in kebab-case, as the `code` of an error: `IdpNotFound` becomes `idp-not-found`.
+#[must_use]
+pub fn kebab_case(reason: &str) -> String {
+    let mut out = String::with_capacity(reason.len() + 8);
+    let mut characters = reason.chars().peekable();
+    let mut previous: Option<char> = None;
+    while let Some(character) = characters.next() {
+        let ends_a_word = previous.is_some_and(|before| before.is_ascii_lowercase());
+        let starts_a_word = previous.is_some() && characters.peek().is_some_and(char::is_ascii_lowercase);
+        if character.is_ascii_uppercase() && (ends_a_word || starts_a_word) {
+            out.push('-');
+        }
+        out.push(character.to_ascii_lowercase());
+        previous = Some(character);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_kebab_case() {
+        assert_eq!(kebab_case("IdpNotFound"), "idp-not-found");
+        assert_eq!(kebab_case("NotAJwks"), "not-a-jwks");
+        assert_eq!(kebab_case("TlsFailed"), "tls-failed");
+    }
+}

@@ -1,0 +1,111 @@
+//! A tenant's output Secret, read: whose it is and what its value is good for. It never holds the value.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use k8s_openapi::{
+    ByteString,
+    api::core::v1::Secret,
+    apimachinery::pkg::apis::meta::v1::OwnerReference,
+};
+
+use super::policy::{self, Traits, Violation};
+use crate::api::{labels, tenant_jwt_secret::SigningAlgorithm};
+
+/// Keys of the output Secret's data.
+pub mod key {
+    /// The value, in padded Base64 text.
+    pub const SECRET: &str = "secret";
+    /// `HS256`, `HS384` or `HS512`.
+    pub const ALGORITHM: &str = "algorithm";
+    /// Random id of the value.
+    pub const KEY_ID: &str = "key-id";
+    /// When the value became current, RFC 3339.
+    pub const ISSUED_AT: &str = "issued-at";
+}
+
+/// How far in the future `issued-at` may lie before it counts as damaged.
+const CLOCK_SKEW: jiff::SignedDuration = jiff::SignedDuration::from_mins(5);
+
+/// What an existing Secret of the output's name is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OutputFacts {
+    /// `metadata.resourceVersion` at which this was read.
+    pub resource_version: String,
+    /// `immutable: true`.
+    pub immutable: bool,
+    /// `type: Opaque`.
+    pub opaque: bool,
+    /// `metadata.labels`.
+    pub labels: BTreeMap<String, String>,
+    /// `metadata.annotations`.
+    pub annotations: BTreeMap<String, String>,
+    /// `metadata.ownerReferences`.
+    pub owners: Vec<OwnerReference>,
+    /// What the value is good for; absent when there is none.
+    pub value: Option<Result<Traits, Violation>>,
+    /// `algorithm`, if it is one of the three.
+    pub algorithm: Option<SigningAlgorithm>,
+    /// `key-id`, if there is one.
+    pub key_id: Option<String>,
+    /// `issued-at`, if it is a time.
+    pub issued_at: Option<Timestamp>,
+}
+
+impl OutputFacts {
+    /// Reads a Secret.
+    #[must_use]
+    pub fn read(secret: &Secret) -> Self {
+        let meta = &secret.metadata;
+        let text = |name: &str| {
+            data(secret, name).and_then(|bytes| std::str::from_utf8(&bytes.0).ok()).filter(|text| !text.is_empty())
+        };
+        Self {
+            resource_version: meta.resource_version.clone().unwrap_or_default(),
+            immutable: secret.immutable.unwrap_or(false),
+            opaque: secret.type_.as_deref() == Some("Opaque"),
+            labels: meta.labels.clone().unwrap_or_default(),
+            annotations: meta.annotations.clone().unwrap_or_default(),
+            owners: meta.owner_references.clone().unwrap_or_default(),
+            value: data(secret, key::SECRET)
+                .filter(|bytes| !bytes.0.is_empty())
+                .map(|bytes| policy::inspect(&bytes.0)),
+            algorithm: text(key::ALGORITHM).and_then(SigningAlgorithm::parse),
+            key_id: text(key::KEY_ID).filter(|id| id.len() <= 253).map(str::to_owned),
+            issued_at: text(key::ISSUED_AT).and_then(|time| time.parse().ok()),
+        }
+    }
+
+    /// Whether the operator may write it: it bears our label and this tenant's annotation, or is owned by this object;
+    /// and has a layout that this operator knows.
+    #[must_use]
+    pub fn is_ours(&self, tenant_id: &str, uid: &str) -> bool {
+        let labelled = self.labels.get(labels::MANAGED).map(String::as_str) == Some("true")
+            && self.annotations.get(labels::TENANT_ID).map(String::as_str) == Some(tenant_id);
+        let known_format =
+            self.annotations.get(labels::FORMAT).is_none_or(|format| format == labels::FORMAT_V1);
+        self.opaque && known_format && (labelled || self.is_owned_by(uid))
+    }
+
+    /// Whether this object's ownerReference is on it.
+    #[must_use]
+    pub fn is_owned_by(&self, uid: &str) -> bool {
+        self.owners.iter().any(|owner| owner.uid == uid)
+    }
+
+    /// Whether the value obeys every rule for the algorithm.
+    #[must_use]
+    pub fn obeys(&self, algorithm: SigningAlgorithm) -> bool {
+        matches!(self.value, Some(Ok(traits)) if policy::violations(traits, algorithm).is_empty())
+    }
+
+    /// Whether `key-id` and `issued-at` are there and make sense.
+    #[must_use]
+    pub fn is_labelled_well(&self, now: Timestamp) -> bool {
+        self.key_id.is_some() && self.issued_at.is_some_and(|issued| issued <= now + CLOCK_SKEW)
+    }
+}
+
+fn data<'a>(secret: &'a Secret, name: &str) -> Option<&'a ByteString> {
+    secret.data.as_ref().and_then(|data| data.get(name))
+}

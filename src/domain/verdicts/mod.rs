@@ -1,0 +1,6 @@
+//! The problems of each kind: an enum a kind, whose reason, message, weight and errors are told in one place.
+
+pub mod identity_provider;
+pub mod strategy_instance;
+pub mod tenant_jwt_secret;
+pub mod user_idp_authenticator;

@@ -1,0 +1,160 @@
+//! Problems of a `TenantJwtSecret`, with the seed's codes and messages.
+
+use crate::{
+    api::tenant_jwt_secret::LastError,
+    domain::{
+        policy::Violation,
+        reasons::TenantJwtSecretReason as Reason,
+        verdict::{Fault, Problem, Weight},
+    },
+};
+
+/// `spec.signingAlgorithm` is set.
+pub const ALGORITHM_CONFIGURED: &str = "AlgorithmConfigured";
+/// The output Secret holds a value that obeys the rules.
+pub const SECRET_CONFIGURED: &str = "SecretConfigured";
+
+/// The seed's error codes with their messages.
+const SEED_ERRORS: [(i64, &str); 4] = [
+    (101_017, "Invalid request"),
+    (101_018, "Signing Algorithm not configured"),
+    (101_019, "Authentication Secret not configured"),
+    (101_020, "Internal server error"),
+];
+
+const SECRET_REF: &str = "/spec/secretRef";
+const NAME: &str = "/metadata/name";
+
+/// What is wrong with a `TenantJwtSecret`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TenantProblem {
+    /// No algorithm is set.
+    SigningAlgorithmNotConfigured,
+    /// The referenced Secret or its key is missing or empty.
+    AuthenticationSecretNotConfigured {
+        /// Name of the referenced Secret.
+        secret: String,
+        /// Its key.
+        key: String,
+    },
+    /// The referenced value breaks rules.
+    InvalidRequest {
+        /// Name of the referenced Secret.
+        secret: String,
+        /// Its key.
+        key: String,
+        /// The rules, at least one.
+        broken: Vec<Violation>,
+    },
+    /// A Secret of the output's name is not ours.
+    SecretConflict {
+        /// Name of the output.
+        secret: String,
+    },
+    /// The output is immutable and would have to change.
+    SecretImmutable {
+        /// Name of the output.
+        secret: String,
+    },
+}
+
+impl TenantProblem {
+    /// The problem as it is told.
+    #[must_use]
+    pub fn problem(&self) -> Problem {
+        let (reason, weight, http, code) = match self {
+            Self::SigningAlgorithmNotConfigured => {
+                (Reason::SigningAlgorithmNotConfigured, Weight::Stalls, 404, Some(101_018))
+            }
+            Self::AuthenticationSecretNotConfigured { .. } => {
+                (Reason::AuthenticationSecretNotConfigured, Weight::Waits, 404, Some(101_019))
+            }
+            Self::InvalidRequest { .. } => (Reason::InvalidRequest, Weight::Stalls, 400, Some(101_017)),
+            Self::SecretConflict { .. } => (Reason::SecretConflict, Weight::Stalls, 409, None),
+            Self::SecretImmutable { .. } => (Reason::SecretImmutable, Weight::Stalls, 409, None),
+        };
+        let title = match (code.and_then(seed_message), self) {
+            (Some(message), _) => message,
+            (None, Self::SecretImmutable { .. }) => "Secret immutable",
+            (None, _) => "Secret conflict",
+        };
+        let mut problem = Problem::new(reason, weight, http, title, self.pointer(), self.message());
+        if let Self::InvalidRequest { broken, .. } = self {
+            problem.faults = broken.iter().map(|violation| self.fault(*violation, title)).collect();
+        }
+        for fault in &mut problem.faults {
+            if let Some(code) = code {
+                fault.code = code.to_string();
+            }
+        }
+        problem
+    }
+
+    fn fault(&self, violation: Violation, title: &'static str) -> Fault {
+        Fault {
+            http: 400,
+            code: String::new(),
+            title,
+            detail: violation.detail(),
+            pointer: self.pointer(),
+            rule: violation.rule(),
+        }
+    }
+
+    fn pointer(&self) -> &'static str {
+        match self {
+            Self::SigningAlgorithmNotConfigured => "/spec/signingAlgorithm",
+            Self::AuthenticationSecretNotConfigured { .. } | Self::InvalidRequest { .. } => SECRET_REF,
+            Self::SecretConflict { .. } | Self::SecretImmutable { .. } => NAME,
+        }
+    }
+
+    fn message(&self) -> String {
+        match self {
+            Self::SigningAlgorithmNotConfigured => {
+                "Signing Algorithm not configured: set signingAlgorithm to HS256, HS384 or HS512".to_owned()
+            }
+            Self::AuthenticationSecretNotConfigured { secret, key } => format!(
+                "Authentication Secret not configured: secretRef must name a Secret with a value, \
+                 but Secret '{secret}' or its key '{key}' is missing or empty"
+            ),
+            Self::InvalidRequest { secret, key, broken } => format!(
+                "Invalid request: the value of key '{key}' in Secret '{secret}' (secretRef) breaks {}: {}",
+                if broken.len() == 1 { "a rule" } else { "rules" },
+                broken.iter().map(|violation| violation.detail()).collect::<Vec<_>>().join("; ")
+            ),
+            Self::SecretConflict { secret } => format!(
+                "Secret '{secret}' was not made for this tenant: delete it, or give the TenantJwtSecret another name"
+            ),
+            Self::SecretImmutable { secret } => format!(
+                "Secret '{secret}' is immutable and would have to change: delete it and a new one is made; \
+                 until then its value is served as it is"
+            ),
+        }
+    }
+}
+
+/// The seed's failure body for a problem; absent where the problem has none of the seed's codes.
+#[must_use]
+pub fn last_error(problem: &Problem) -> Option<LastError> {
+    let code = problem.faults.first()?.code.parse().ok()?;
+    Some(LastError {
+        code,
+        message: seed_message(code)?.to_owned(),
+        errors: problem.faults.iter().map(|fault| fault.detail.clone()).collect(),
+    })
+}
+
+/// Calls to the API server failed.
+#[must_use]
+pub fn internal_error(message: &str) -> Problem {
+    let mut problem = Problem::internal_error(message);
+    for fault in &mut problem.faults {
+        "101020".clone_into(&mut fault.code);
+    }
+    problem
+}
+
+fn seed_message(code: i64) -> Option<&'static str> {
+    SEED_ERRORS.iter().find(|(known, _)| *known == code).map(|(_, message)| *message)
+}

@@ -1,0 +1,54 @@
+//! Problems of a `UserIdpAuthenticator`.
+
+use crate::domain::{
+    reasons::UserIdpAuthenticatorReason as Reason,
+    verdict::{Problem, Weight},
+};
+
+/// The `IdentityProvider` exists and is ready.
+pub const IDENTITY_PROVIDER_READY: &str = "IdentityProviderReady";
+
+/// How a spec names its `IdentityProvider`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum IdpName {
+    /// `spec.idpRef.name`
+    Ref(String),
+    /// `spec.idpId`
+    Id(String),
+}
+
+impl IdpName {
+    fn pointer(&self) -> &'static str {
+        match self {
+            Self::Ref(_) => "/spec/idpRef/name",
+            Self::Id(_) => "/spec/idpId",
+        }
+    }
+}
+
+/// There is no such `IdentityProvider`, or it is being deleted.
+#[must_use]
+pub fn idp_not_found(idp: &IdpName) -> Problem {
+    let message = match idp {
+        IdpName::Ref(name) => {
+            format!("idpRef must name an IdentityProvider of this namespace: there is none of the name '{name}'")
+        }
+        IdpName::Id(id) => {
+            format!("idpId must be the status.idpId of an IdentityProvider of this namespace: there is none of the id '{id}'")
+        }
+    };
+    Problem::new(Reason::IdpNotFound, Weight::Waits, 404, "Resource not found", idp.pointer(), message)
+}
+
+/// The `IdentityProvider` is not ready; only an edit helps if only an edit helps there.
+#[must_use]
+pub fn idp_not_ready(idp: &IdpName, name: &str, stalled: bool) -> Problem {
+    Problem::new(
+        Reason::IdpNotReady,
+        if stalled { Weight::Stalls } else { Weight::Waits },
+        503,
+        "IdentityProvider not ready",
+        idp.pointer(),
+        format!("IdentityProvider '{name}' is not ready: see its status for the cause"),
+    )
+}

@@ -1,0 +1,7 @@
+//! The program: flags, telemetry, admin server, leader election, shutdown.
+
+pub mod admin;
+pub mod flags;
+pub mod leader;
+pub mod run;
+pub mod telemetry;

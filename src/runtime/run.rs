@@ -1,0 +1,172 @@
+//! `idp-operator run`.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use kube::{Client, Config};
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{admin, flags::RunFlags, leader::Leader, telemetry};
+use crate::{
+    cluster::{api_client, connector::Connector, events::Events, fetcher::Fetcher, gate::Gate, key::Request, metrics::Metrics},
+    controllers::{
+        context::{Context, Failures, Outputs},
+        pipeline, run,
+        world::World,
+    },
+    domain::address::AddressPolicy,
+};
+
+/// Bound on a drain: the longest reconcile, its report, and a little.
+const DRAIN: Duration = Duration::from_secs(pipeline::DEADLINE.as_secs() + 5);
+
+/// Why the program ended before it was told to.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// A flag is wrong.
+    #[error("{0}")]
+    Flag(String),
+    /// There is no way to an API server.
+    #[error("found neither a ServiceAccount nor a kubeconfig to reach an API server with")]
+    Config(#[source] kube::config::InferConfigError),
+    /// The client can't be set up.
+    #[error("could not set up the client of the API server")]
+    Client(#[source] kube::Error),
+    /// The admin server can't listen.
+    #[error("could not serve on --admin-address {0}")]
+    Admin(SocketAddr, #[source] std::io::Error),
+    /// Signals can't be caught.
+    #[error("could not catch signals")]
+    Signal(#[source] std::io::Error),
+    /// The lease can't be used.
+    #[error("could not take part in the leader election")]
+    Election(#[source] kube_lease_manager::LeaseManagerError),
+    /// Another process leads now.
+    #[error("lost the lease: another replica takes over")]
+    LeaseLost,
+    /// A watch or the admin server ended, which they never do by themselves.
+    #[error("a part of the program ended unexpectedly")]
+    PartEnded,
+}
+
+/// Runs until SIGTERM or SIGINT, then drains.
+///
+/// # Errors
+/// When it ends for another cause.
+pub async fn run(flags: RunFlags) -> Result<(), RunError> {
+    telemetry::init(flags.log_format, &flags.log_level).map_err(RunError::Flag)?;
+    let config = Config::infer().await.map_err(RunError::Config)?;
+    let namespace = flags.leader_election_namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
+    let policy = address_policy(&flags, &config).await;
+    let metrics = Metrics::default();
+    let client = api_client::client(config, metrics.clone()).map_err(RunError::Client)?;
+    let ctx = context(client.clone(), metrics, policy);
+    let gate = Gate::new(run::WATCHES);
+    let listener =
+        TcpListener::bind(flags.admin_address).await.map_err(|error| RunError::Admin(flags.admin_address, error))?;
+    let admin_address = listener.local_addr().unwrap_or(flags.admin_address);
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), %admin_address, "started");
+
+    let stop = CancellationToken::new();
+    let admin = tokio::spawn(admin::serve(listener, ctx.clone(), gate.clone(), stop.clone().cancelled_owned()));
+    let mut watches = run::watch(&ctx, &flags.watch_namespace, &gate);
+    let mut leader = match flags.leader_elect {
+        true => Some(Leader::join(client, &namespace).await.map_err(RunError::Election)?),
+        false => None,
+    };
+    let mut terminate = signal(SignalKind::terminate()).map_err(RunError::Signal)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(RunError::Signal)?;
+
+    let result = {
+        let work = work(&ctx, &gate, leader.as_mut(), flags.concurrency, stop.clone());
+        tokio::pin!(work);
+        let result = tokio::select! {
+            _ = terminate.recv() => Ok(()),
+            _ = interrupt.recv() => Ok(()),
+            error = &mut work => Err(error),
+            _ = watches.join_next() => Err(RunError::PartEnded),
+            _ = admin => Err(RunError::PartEnded),
+        };
+        tracing::info!("stopping: reconciles under way are finished, no new ones start");
+        stop.cancel();
+        if result.is_ok() && tokio::time::timeout(DRAIN, work).await.is_err() {
+            tracing::warn!("reconciles under way did not finish in time");
+        }
+        result
+    };
+    if let Some(leader) = leader {
+        leader.release().await;
+    }
+    tracing::info!("stopped");
+    result
+}
+
+/// Runs the controllers once every watch has listed and this process leads. Ends when told to stop, or the lease is
+/// lost.
+async fn work(
+    ctx: &Arc<Context>,
+    gate: &Gate,
+    leader: Option<&mut Leader>,
+    concurrency: u16,
+    stop: CancellationToken,
+) -> RunError {
+    tokio::select! {
+        () = gate.opened() => {}
+        () = stop.cancelled() => return RunError::PartEnded,
+    }
+    let lost = match leader {
+        None => None,
+        Some(leader) => {
+            tokio::select! {
+                elected = leader.elected() => if !elected { return RunError::LeaseLost },
+                () = stop.cancelled() => return RunError::PartEnded,
+            }
+            Some(leader.lost())
+        }
+    };
+    tracing::info!("every watch has listed: reconciling");
+    ctx.metrics.leader.set(1);
+    let controllers = run::control(ctx.clone(), concurrency, stop.clone());
+    match lost {
+        None => controllers.await,
+        Some(lost) => tokio::select! {
+            () = controllers => {}
+            () = lost => return RunError::LeaseLost,
+        },
+    }
+    RunError::PartEnded
+}
+
+fn context(client: Client, metrics: Metrics, policy: AddressPolicy) -> Arc<Context> {
+    let world = Arc::new(World::default());
+    let waker = world.clone();
+    let wake = Arc::new(move |key| {
+        waker.wake(&Request { kind: crate::cluster::key::Kind::IdentityProvider, key });
+    });
+    Arc::new(Context {
+        fetcher: Fetcher::new(Connector::new(policy), wake, metrics.clone()),
+        events: Events::new(client.clone()),
+        client,
+        world,
+        metrics,
+        outputs: Outputs::default(),
+        failures: Failures::default(),
+    })
+}
+
+/// The flags, and every address of the API server: key fetches never go there.
+async fn address_policy(flags: &RunFlags, config: &Config) -> AddressPolicy {
+    let port = config.cluster_url.port_u16().unwrap_or(443);
+    let mut hosts: Vec<String> = config.cluster_url.host().map(|host| host.trim_matches(['[', ']']).to_owned()).into_iter().collect();
+    hosts.extend(std::env::var("KUBERNETES_SERVICE_HOST"));
+    let mut api_server = Vec::new();
+    for host in hosts {
+        if let Ok(addresses) = tokio::net::lookup_host((host.as_str(), port)).await {
+            api_server.extend(addresses);
+        }
+    }
+    AddressPolicy { allow: flags.allow_cidr.clone(), deny: flags.deny_cidr.clone(), api_server }
+}
