@@ -1,1 +1,24 @@
-//! Integration tests.
+//! Integration tests: on a real API server, with the operator as a process of its own under the chart's ServiceAccount.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::missing_panics_doc,
+    clippy::too_many_lines,
+    missing_docs,
+    reason = "tests"
+)]
+
+mod bad_input;
+mod chart;
+mod crds;
+mod identity_provider;
+mod layers;
+mod pipeline;
+mod program;
+mod reasons;
+mod strategy_instance;
+mod support;
+mod tenant_jwt_secret;
+mod user_idp_authenticator;

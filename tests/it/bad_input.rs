@@ -1,0 +1,1 @@
+//! Wrong manifests: refused by the API server, or answered in status.

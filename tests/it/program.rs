@@ -1,0 +1,1 @@
+//! The program: flags, admin server, shutdown, start-up.

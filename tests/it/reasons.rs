@@ -1,0 +1,1 @@
+//! docs/reasons.md lists exactly the reasons of the code.
