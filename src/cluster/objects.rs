@@ -81,14 +81,18 @@ impl<K: Resource<DynamicType = ()> + Clone + Debug + Send + Sync + 'static> Obje
         Some(old)
     }
 
-    /// We wrote this object: it is known before the watch tells, unless it is gone or another one meanwhile.
-    pub fn written(&self, mut object: K) {
+    /// We wrote this object: it is known before the watch tells, unless it is gone or another one meanwhile. The watch's
+    /// echo will bring no change: what a change is for is to be done now.
+    pub fn written(&self, mut object: K) -> Changed<K> {
         object.managed_fields_mut().clear();
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = self.get(&ObjectKey::of(&object));
-        if known.is_some_and(|known| known.uid() == object.uid() && is_newer(&object, known.as_ref())) {
-            writer.apply_watcher_event(&Event::Apply(object));
+        let key = ObjectKey::of(&object);
+        let old = self.get(&key);
+        if old.as_ref().is_none_or(|old| old.uid() != object.uid() || !is_newer(&object, old.as_ref())) {
+            return Changed { old, new: None };
         }
+        writer.apply_watcher_event(&Event::Apply(object));
+        Changed { old, new: self.get(&key) }
     }
 }
 

@@ -27,7 +27,7 @@ pub async fn follow<K>(
     K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
     K::DynamicType: Default,
 {
-    let mut relists: Vec<Relist> = apis.iter().map(|_| Relist::default()).collect();
+    let mut parts: Vec<Part> = apis.iter().map(Part::of).collect();
     let watches = apis.into_iter().enumerate().map(|(position, api)| {
         watcher(api, watcher::Config::default())
             .backoff(Retry::default())
@@ -35,33 +35,47 @@ pub async fn follow<K>(
             .boxed()
     });
     let mut events = stream::select_all(watches);
-    let mut complained = String::new();
     while let Some((position, event)) = events.next().await {
+        let Some(part) = parts.get_mut(position) else { continue };
         let event = match event {
             Ok(event) => event,
             Err(error) => {
-                let why = explain(&error);
+                let why = format!("{}{}", part.place, explain(&error));
                 gate.waits(name, &why);
-                if why == complained {
+                if why == part.complained {
                     tracing::debug!(watch = name, why, "watch failed again, trying on");
                 } else {
                     tracing::warn!(watch = name, why, "watch failed, trying on");
-                    complained = why;
+                    part.complained = why;
                 }
                 continue;
             }
         };
         metrics.watch_last_event.get_or_create(&KindLabels { kind: name }).set(jiff::Timestamp::now().as_second());
-        if !complained.is_empty() {
-            tracing::info!(watch = name, "watch works again");
-            complained.clear();
+        if !part.complained.is_empty() {
+            tracing::info!(watch = name, "{}watch works again", part.place);
+            part.complained.clear();
         }
-        if let Some(relist) = relists.get_mut(position) {
-            relist.step(event).into_iter().for_each(&mut on);
-        }
-        if relists.iter().all(Relist::has_listed) {
+        part.relist.step(event).into_iter().for_each(&mut on);
+        if parts.iter().all(|part| part.relist.has_listed()) {
             gate.listed(name);
         }
+    }
+}
+
+/// The watch of one namespace, or of all.
+struct Part {
+    /// `in namespace x: `, or nothing for all.
+    place: String,
+    relist: Relist,
+    /// The failure that was told last, until the watch works again.
+    complained: String,
+}
+
+impl Part {
+    fn of<K: Resource>(api: &Api<K>) -> Self {
+        let place = api.namespace().map(|namespace| format!("in namespace {namespace}: ")).unwrap_or_default();
+        Self { place, relist: Relist::default(), complained: String::new() }
     }
 }
 

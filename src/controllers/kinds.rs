@@ -6,7 +6,11 @@ use k8s_openapi::NamespaceResourceScope;
 use kube::{Resource, ResourceExt as _, core::object::HasStatus};
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::world::{Relation, World};
+use super::{
+    context::Context,
+    user_idp_authenticator::observe::IdpView,
+    world::{Relation, World},
+};
 use crate::{
     api::{
         IdentityProvider, StrategyInstance, TenantJwtSecret, UserIdpAuthenticator, status::HasCore,
@@ -42,6 +46,9 @@ pub trait Managed:
 
     /// Where its objects are kept.
     fn objects(world: &World) -> &Objects<Self>;
+
+    /// What a change of an object means for others; no `new` is its end.
+    fn after_change(_ctx: &Context, _old: Option<&Self>, _new: Option<&Self>) {}
 
     /// How failed calls to the API server are told.
     #[must_use]
@@ -79,6 +86,19 @@ impl Managed for IdentityProvider {
 
     fn objects(world: &World) -> &Objects<Self> {
         &world.identity_providers
+    }
+
+    /// Its links are woken if, and only if, the change matters to them.
+    fn after_change(ctx: &Context, old: Option<&Self>, new: Option<&Self>) {
+        if old.and_then(IdpView::of) != new.and_then(IdpView::of) {
+            for idp in [old, new].into_iter().flatten() {
+                ctx.world.wake_related(&Relation::NeedsIdp(idp.key()));
+                ctx.world.wake_related(&Relation::NeedsIdpId(idp.sibling(&idp.uid().unwrap_or_default())));
+            }
+        }
+        if let (Some(old), None) = (old, new) {
+            ctx.fetcher.forget(&old.key());
+        }
     }
 }
 

@@ -163,7 +163,10 @@ async fn write<K: Managed>(object: &K, ctx: &Context, old: &K::Status, new: K::S
     }
     let written = tokio::time::timeout(DEADLINE, report(&ctx.client, K::KIND.as_str(), object, &new)).await;
     let Some(written) = written.unwrap_or(Err(Error::Deadline(DEADLINE)))? else { return Ok(()) };
-    K::objects(&ctx.world).written(written);
+    let changed = K::objects(&ctx.world).written(written);
+    if let Some(new) = changed.new {
+        K::after_change(ctx, changed.old.as_deref(), Some(&new));
+    }
     if let Some(notice) = verdict_change(old.core(), new.core()) {
         tracing::info!(reason = notice.reason, "verdict changed");
         ctx.events.publish(&notice, &object.object_ref(&())).await;

@@ -3,14 +3,9 @@
 use std::{fmt::Debug, sync::Arc};
 
 use futures::{StreamExt as _, future, stream};
-use k8s_openapi::{
-    NamespaceResourceScope,
-    api::core::v1::{ConfigMap, Secret},
-};
+use k8s_openapi::NamespaceResourceScope;
 use kube::{
     Api, Client, Resource,
-    api::PartialObjectMeta,
-    core::DeserializeGuard,
     runtime::{
         controller::{self, Controller},
         reflector::ObjectRef,
@@ -48,20 +43,12 @@ pub fn watch(ctx: &Arc<Context>, namespaces: &[String], gate: &Gate) -> JoinSet<
     let [idp, tjs, uia, si, secrets, configmaps] = WATCHES;
     let mut tasks = JoinSet::new();
     let watches = Watches { ctx, namespaces, gate };
-    watches.start(&mut tasks, idp, |ctx, change| triggers::on_identity_provider(ctx, change));
-    watches.start(&mut tasks, tjs, |ctx, change: Change<DeserializeGuard<TenantJwtSecret>>| {
-        triggers::on_change(ctx, change);
-    });
-    watches.start(&mut tasks, uia, |ctx, change: Change<DeserializeGuard<UserIdpAuthenticator>>| {
-        triggers::on_change(ctx, change);
-    });
-    watches.start(&mut tasks, si, |ctx, change: Change<DeserializeGuard<StrategyInstance>>| {
-        triggers::on_change(ctx, change);
-    });
-    watches.start(&mut tasks, secrets, |ctx, change: Change<PartialObjectMeta<Secret>>| triggers::on_secret(ctx, change));
-    watches.start(&mut tasks, configmaps, |ctx, change: Change<PartialObjectMeta<ConfigMap>>| {
-        triggers::on_configmap(ctx, change);
-    });
+    watches.start(&mut tasks, idp, triggers::on_change::<IdentityProvider>);
+    watches.start(&mut tasks, tjs, triggers::on_change::<TenantJwtSecret>);
+    watches.start(&mut tasks, uia, triggers::on_change::<UserIdpAuthenticator>);
+    watches.start(&mut tasks, si, triggers::on_change::<StrategyInstance>);
+    watches.start(&mut tasks, secrets, triggers::on_secret);
+    watches.start(&mut tasks, configmaps, triggers::on_configmap);
     tasks
 }
 

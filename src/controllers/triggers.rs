@@ -1,7 +1,5 @@
 //! What a change of one object means for others.
 
-use std::sync::Arc;
-
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::{
     ResourceExt as _,
@@ -12,38 +10,39 @@ use kube::{
 use super::{
     context::Context,
     kinds::Managed,
-    user_idp_authenticator::observe::IdpView,
     world::{Relation, World},
 };
 use crate::{
-    api::IdentityProvider,
     cluster::{key::ObjectKey, metrics::KindLabels, relist::Change},
 };
 
 /// A change of an object of ours.
-pub fn on_change<K: Managed>(ctx: &Context, change: Change<DeserializeGuard<K>>) -> Option<(Option<Arc<K>>, Option<Arc<K>>)> {
+pub fn on_change<K: Managed>(ctx: &Context, change: Change<DeserializeGuard<K>>) {
     match change {
         Change::Applied(DeserializeGuard(Ok(object))) => {
             let request = World::request::<K>(object.key());
             let changed = K::objects(&ctx.world).apply(object);
-            let new = changed.new?;
-            ctx.world.relate(&request, new.relations());
-            ctx.world.wake(&request);
-            Some((changed.old, Some(new)))
+            if let Some(new) = changed.new {
+                ctx.world.relate(&request, new.relations());
+                ctx.world.wake(&request);
+                K::after_change(ctx, changed.old.as_deref(), Some(&new));
+            }
         }
         Change::Applied(DeserializeGuard(Err(unreadable))) => {
             let key = tell_unreadable::<K>(ctx, &unreadable);
-            Some((remove::<K>(ctx, &key), None))
+            remove::<K>(ctx, &key);
         }
-        Change::Deleted(key) => Some((remove::<K>(ctx, &key), None)),
+        Change::Deleted(key) => remove::<K>(ctx, &key),
     }
 }
 
-fn remove<K: Managed>(ctx: &Context, key: &ObjectKey) -> Option<Arc<K>> {
+fn remove<K: Managed>(ctx: &Context, key: &ObjectKey) {
     let request = World::request::<K>(key.clone());
     ctx.world.relate(&request, Vec::new());
     ctx.failures.clear(&request);
-    K::objects(&ctx.world).remove(key)
+    if let Some(old) = K::objects(&ctx.world).remove(key) {
+        K::after_change(ctx, Some(&old), None);
+    }
 }
 
 /// Once per change, as a watch delivers each once. The object waits for its next change; nothing else is delayed.
@@ -56,21 +55,6 @@ fn tell_unreadable<K: Managed>(ctx: &Context, object: &InvalidObject) -> ObjectK
     tracing::error!(kind, namespace = key.namespace, name = key.name, error = object.error, "object can't be read: is its CustomResourceDefinition of this version?");
     ctx.metrics.unreadable_objects.get_or_create(&KindLabels { kind }).inc();
     key
-}
-
-/// A change of an `IdentityProvider`: its links are woken if, and only if, it matters to them.
-pub fn on_identity_provider(ctx: &Context, change: Change<DeserializeGuard<IdentityProvider>>) {
-    let Some((old, new)) = on_change(ctx, change) else { return };
-    let view = |idp: &Option<Arc<IdentityProvider>>| idp.as_deref().and_then(IdpView::of);
-    if view(&old) != view(&new) {
-        for idp in [&old, &new].into_iter().flatten() {
-            ctx.world.wake_related(&Relation::NeedsIdp(idp.key()));
-            ctx.world.wake_related(&Relation::NeedsIdpId(idp.sibling(&idp.uid().unwrap_or_default())));
-        }
-    }
-    if let (Some(old), None) = (old, new) {
-        ctx.fetcher.forget(&old.key());
-    }
 }
 
 /// A Secret came, changed or went.

@@ -41,9 +41,6 @@ pub enum RunError {
     /// Signals can't be caught.
     #[error("could not catch signals")]
     Signal(#[source] std::io::Error),
-    /// The lease can't be used.
-    #[error("could not take part in the leader election")]
-    Election(#[source] kube_lease_manager::LeaseManagerError),
     /// Another process leads now.
     #[error("lost the lease: another replica takes over")]
     LeaseLost,
@@ -58,6 +55,9 @@ pub enum RunError {
 /// When it ends for another cause.
 pub async fn run(flags: RunFlags) -> Result<(), RunError> {
     telemetry::init(flags.log_format, &flags.log_level).map_err(RunError::Flag)?;
+    // First of all: as process 1 of a container, a signal that is not caught does nothing.
+    let mut terminate = signal(SignalKind::terminate()).map_err(RunError::Signal)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(RunError::Signal)?;
     let config = Config::infer().await.map_err(RunError::Config)?;
     let namespace = flags.leader_election_namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
     let policy = address_policy(&flags, &config).await;
@@ -73,12 +73,7 @@ pub async fn run(flags: RunFlags) -> Result<(), RunError> {
     let stop = CancellationToken::new();
     let admin = tokio::spawn(admin::serve(listener, ctx.clone(), gate.clone(), stop.clone().cancelled_owned()));
     let mut watches = run::watch(&ctx, &flags.watch_namespace, &gate);
-    let mut leader = match flags.leader_elect {
-        true => Some(Leader::join(client, &namespace).await.map_err(RunError::Election)?),
-        false => None,
-    };
-    let mut terminate = signal(SignalKind::terminate()).map_err(RunError::Signal)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(RunError::Signal)?;
+    let mut leader = flags.leader_elect.then(|| Leader::join(client, &namespace));
 
     let result = {
         let work = work(&ctx, &gate, leader.as_mut(), flags.concurrency, stop.clone());

@@ -1,6 +1,8 @@
 //! Logs.
 
-use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt as _, util::SubscriberInitExt as _};
+use tracing_subscriber::{
+    EnvFilter, filter::LevelFilter, fmt, layer::SubscriberExt as _, util::SubscriberInitExt as _,
+};
 
 use super::flags::LogFormat;
 
@@ -9,8 +11,8 @@ use super::flags::LogFormat;
 /// # Errors
 /// When the level is neither a level nor a filter.
 pub fn init(format: LogFormat, level: &str) -> Result<(), String> {
-    let filter = EnvFilter::try_new(level)
-        .map_err(|_| format!("--log-level must be error, warn, info, debug, trace or a filter, but is '{level}'"))?;
+    let filter = filter(level)
+        .ok_or_else(|| format!("--log-level must be error, warn, info, debug, trace or a filter, but is '{level}'"))?;
     let registry = tracing_subscriber::registry().with(filter);
     let result = match format {
         LogFormat::Text => registry.with(fmt::layer().with_writer(std::io::stderr).with_ansi(false)).try_init(),
@@ -19,4 +21,29 @@ pub fn init(format: LogFormat, level: &str) -> Result<(), String> {
             .try_init(),
     };
     result.map_err(|error| error.to_string())
+}
+
+/// A filter takes a lone word that is no level for the name of a target, and silences all others: a level with a typo
+/// in it would be the end of all logs.
+fn filter(level: &str) -> Option<EnvFilter> {
+    let is_known = |part: &str| part.contains(['=', '[']) || part.parse::<LevelFilter>().is_ok();
+    if !level.split(',').map(str::trim).all(is_known) {
+        return None;
+    }
+    EnvFilter::try_new(level).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_level_with_a_typo_is_no_filter() {
+        for good in ["info", "WARN", "off", "info,idp_operator=debug", "kube=error, debug"] {
+            assert!(filter(good).is_some(), "{good}");
+        }
+        for wrong in ["", "inf", "info,", "=,", "info,kube=lots"] {
+            assert!(filter(wrong).is_none(), "{wrong}");
+        }
+    }
 }

@@ -1,1 +1,162 @@
-//! Wrong manifests: refused by the API server, or answered in status.
+//! Wrong manifests: refused by the API server, or answered in status, with a message that names the field and the cure.
+//!
+//! Every table compares whole messages. A new rule's message is read here before it is written here.
+
+mod accepted;
+mod changed;
+mod forbidden_addresses;
+mod identity_providers;
+mod links_and_strategies;
+mod refused;
+mod tenant_secrets;
+
+use std::{collections::BTreeMap, time::Instant};
+
+use idp_operator::api::{IdentityProvider, StrategyInstance, TenantJwtSecret, UserIdpAuthenticator};
+use serde_json::{Value, json};
+
+use crate::support::{
+    Scene, ready,
+    scene::{Ours, PATIENCE, core},
+};
+
+/// One of the four kinds.
+#[derive(Clone, Copy)]
+enum Kind {
+    Idp,
+    Tjs,
+    Uia,
+    Si,
+}
+
+impl Kind {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Idp => "IdentityProvider",
+            Self::Tjs => "TenantJwtSecret",
+            Self::Uia => "UserIdpAuthenticator",
+            Self::Si => "StrategyInstance",
+        }
+    }
+
+    /// A good spec.
+    fn good(self) -> Value {
+        match self {
+            Self::Idp => json!({
+                "jwtEndpoint": "https://login.example.com/jwt",
+                "issuer": "https://login.example.com",
+                "keysEndpoint": "https://login.example.com/keys",
+            }),
+            Self::Tjs => json!({ "tenantId": "acme.example.com", "signingAlgorithm": "HS384" }),
+            Self::Uia => json!({
+                "userId": "69629023906488334",
+                "idpRef": { "name": "login" },
+                "idpUserId": "mini",
+                "idpUserName": "mini@example.com",
+            }),
+            Self::Si => json!({ "type": "userpass", "name": "userpass-local" }),
+        }
+    }
+
+    /// A good spec with this changed in it: `null` takes a field away.
+    fn with(self, change: &Value) -> Value {
+        let mut spec = self.good();
+        merge(&mut spec, change);
+        spec
+    }
+
+    /// Applies a spec. An error is the API server's message.
+    async fn apply(self, scene: &Scene, name: &str, spec: Value) -> Result<(), String> {
+        match self {
+            Self::Idp => scene.try_apply::<IdentityProvider>(name, spec).await.map(drop),
+            Self::Tjs => scene.try_apply::<TenantJwtSecret>(name, spec).await.map(drop),
+            Self::Uia => scene.try_apply::<UserIdpAuthenticator>(name, spec).await.map(drop),
+            Self::Si => scene.try_apply::<StrategyInstance>(name, spec).await.map(drop),
+        }
+    }
+
+    /// The API server's message about these causes; more than one stand in brackets.
+    fn invalid(self, name: &str, causes: &str) -> String {
+        format!("{}.idp-operator.dev \"{name}\" is invalid: {causes}", self.name())
+    }
+}
+
+/// JSON merge patch (RFC 7386).
+fn merge(target: &mut Value, change: &Value) {
+    let Value::Object(changes) = change else {
+        *target = change.clone();
+        return;
+    };
+    if !target.is_object() {
+        *target = json!({});
+    }
+    for (field, change) in changes {
+        if change.is_null() {
+            target.as_object_mut().unwrap().remove(field);
+        } else {
+            merge(&mut target[field], change);
+        }
+    }
+}
+
+/// What an object's status answers.
+#[derive(Debug, PartialEq)]
+struct Answer {
+    /// Status and reason of `Ready`, and which of `Stalled` and `Reconciling` is beside it.
+    verdict: String,
+    message: String,
+    /// HTTP status, code and pointer of each of `errors`.
+    errors: Vec<String>,
+}
+
+impl Answer {
+    fn new(verdict: &str, message: &str, errors: &[&str]) -> Self {
+        Self {
+            verdict: verdict.to_owned(),
+            message: message.to_owned(),
+            errors: errors.iter().map(|error| (*error).to_owned()).collect(),
+        }
+    }
+
+    fn of<K: Ours>(object: &K) -> Option<Self> {
+        let (status, reason, message) = ready(object)?;
+        let core = core(object);
+        let beside = ["Stalled", "Reconciling"].map(|type_| core.condition(type_).map_or("", |_| type_)).concat();
+        let error = |error: &idp_operator::api::status::ErrorObject| {
+            format!("{} {} {}", error.status, error.code, error.source.pointer)
+        };
+        Some(Self {
+            verdict: format!("{status} {reason} {beside}").trim_end().to_owned(),
+            message,
+            errors: core.errors.iter().map(error).collect(),
+        })
+    }
+}
+
+/// Waits until every object's status answers so. Told apart by name, all at once.
+async fn expect_answers<K: Ours>(scene: &Scene, expected: BTreeMap<String, Answer>) {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let list = scene.api::<K>().list(&kube::api::ListParams::default()).await.unwrap();
+        let is: BTreeMap<_, _> =
+            list.iter().map(|object| (object.meta().name.clone().unwrap(), Answer::of(object))).collect();
+        let differ: Vec<_> = expected
+            .iter()
+            .filter(|(name, answer)| is.get(*name).and_then(Option::as_ref) != Some(*answer))
+            .collect();
+        if differ.is_empty() {
+            return;
+        }
+        if Instant::now() > deadline {
+            let told: Vec<String> =
+                differ.iter().map(|(name, answer)| format!("{name}\n  is   {:?}\n  not  {answer:?}", is.get(*name))).collect();
+            panic!("{} of {} answers differ:\n{}", told.len(), expected.len(), told.join("\n"));
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+}
+
+/// Fails with every row that came out otherwise.
+fn all_as_expected(rows: usize, differ: &[String]) {
+    assert!(differ.is_empty(), "{} of {rows} rows differ:\n{}", differ.len(), differ.join("\n"));
+}

@@ -1,1 +1,93 @@
-//! TODO
+//! `StrategyInstance` on the real API server.
+
+use idp_operator::api::StrategyInstance;
+use kube::ResourceExt as _;
+use serde_json::json;
+
+use crate::support::{
+    Scene,
+    scene::{conditions, core},
+};
+
+#[tokio::test]
+async fn the_seed_s_example_is_in_force_as_it_stands() {
+    let scene = Scene::new("si").await;
+    let _operator = scene.operator().await;
+    let example = json!({
+        "id": "12345678-90ab-cdef-fedc-ab0987654321",
+        "name": "Github-Enterprise-Example",
+        "type": "userpass",
+        "isLoginActive": true,
+        "isSelfRegisterActive": true,
+        "isSyncActive": false,
+        "doesImplicitRegister": false,
+    });
+    scene.apply::<StrategyInstance>("example", example.clone()).await;
+    let object: StrategyInstance = scene.verdict("example", "True", "Ready").await;
+    let status = serde_json::to_value(object.status.as_ref().unwrap()).unwrap();
+    for field in ["id", "name", "type"] {
+        assert_eq!(status[field], example[field]);
+    }
+    assert_eq!(
+        status["effective"],
+        json!({ "isLoginActive": true, "isSelfRegisterActive": true, "isSyncActive": false, "doesImplicitRegister": false })
+    );
+    assert_eq!(
+        conditions(&core(&object)),
+        ["CapabilitiesSupported=True Succeeded", "Ready=True Ready", "TypeKnown=True Succeeded"]
+    );
+}
+
+#[tokio::test]
+async fn a_flag_beyond_the_type_s_capability_is_off_and_told() {
+    let scene = Scene::new("si").await;
+    let _operator = scene.operator().await;
+    scene.apply::<StrategyInstance>("tokens", json!({ "type": "github-token", "isLoginActive": true, "doesImplicitRegister": true })).await;
+    let object: StrategyInstance = scene.verdict("tokens", "False", "CapabilityNotSupported").await;
+    let status = object.status.clone().unwrap();
+    assert_eq!(
+        serde_json::to_value(status.effective).unwrap(),
+        json!({ "isLoginActive": false, "isSelfRegisterActive": false, "isSyncActive": true, "doesImplicitRegister": false })
+    );
+    assert_eq!(status.id, object.uid());
+    assert_eq!(
+        status.core.condition("Ready").unwrap().message,
+        "isLoginActive must be false or absent: type 'github-token' has no canLoginRegister; \
+         doesImplicitRegister must be false or absent: type 'github-token' has no allowsImplicitSignup"
+    );
+    let pointers: Vec<&str> = status.core.errors.iter().map(|error| error.source.pointer.as_str()).collect();
+    assert_eq!(pointers, ["/spec/isLoginActive", "/spec/doesImplicitRegister"]);
+    assert!(conditions(&status.core).contains(&"Stalled=True CapabilityNotSupported".to_owned()));
+    scene.event("StrategyInstance/tokens Warning CapabilityNotSupported").await;
+
+    scene.apply::<StrategyInstance>("tokens", json!({ "type": "github-token" })).await;
+    let object: StrategyInstance = scene.verdict("tokens", "True", "Ready").await;
+    assert_eq!(core(&object).errors, vec![]);
+    scene.event("StrategyInstance/tokens Normal Ready").await;
+}
+
+#[tokio::test]
+async fn an_unknown_type_may_do_nothing() {
+    let scene = Scene::new("si").await;
+    let _operator = scene.operator().await;
+    scene.apply::<StrategyInstance>("ldap", json!({ "type": "ldap", "isLoginActive": true })).await;
+    let object: StrategyInstance = scene.verdict("ldap", "False", "UnknownStrategyType").await;
+    let status = object.status.unwrap();
+    assert_eq!(
+        serde_json::to_value(status.effective).unwrap(),
+        json!({ "isLoginActive": false, "isSelfRegisterActive": false, "isSyncActive": false, "doesImplicitRegister": false })
+    );
+    assert_eq!(
+        status.core.errors[0].detail,
+        "type 'ldap' is not known: it must be one of userpass, github, jira, github-token, jira-token-cloud, jira-token-datacenter"
+    );
+    assert_eq!(
+        conditions(&status.core),
+        [
+            "CapabilitiesSupported=Unknown NotEvaluated",
+            "Ready=False UnknownStrategyType",
+            "Stalled=True UnknownStrategyType",
+            "TypeKnown=False UnknownStrategyType",
+        ]
+    );
+}

@@ -1,1 +1,129 @@
-//! TODO
+//! `UserIdpAuthenticator` on the real API server.
+
+use idp_operator::api::{IdentityProvider, UserIdpAuthenticator};
+use kube::ResourceExt as _;
+use serde_json::json;
+
+use crate::support::{
+    KeyServer, Scene,
+    key_server::{ED25519, jwks},
+    scene::{conditions, core, version},
+};
+
+fn link(idp: &serde_json::Value) -> serde_json::Value {
+    let mut spec = json!({ "userId": "69629023906488334", "idpUserId": "mini", "idpUserName": "mini@example.com" });
+    spec.as_object_mut().unwrap().extend(idp.as_object().unwrap().clone());
+    spec
+}
+
+fn provider(keys_endpoint: &str) -> serde_json::Value {
+    json!({
+        "jwtEndpoint": "https://login.example.com/jwt",
+        "issuer": "https://login.example.com",
+        "keysEndpoint": keys_endpoint,
+        "allowInsecureHttp": true,
+    })
+}
+
+#[tokio::test]
+async fn a_link_follows_its_identity_provider_s_coming_and_going() {
+    let scene = Scene::new("uia").await;
+    let operator = scene.operator().await;
+    let server = KeyServer::http(&jwks(&[ED25519])).await;
+    scene.apply::<UserIdpAuthenticator>("mini", link(&json!({ "idpRef": { "name": "login" } }))).await;
+    let object: UserIdpAuthenticator = scene.verdict("mini", "False", "IdpNotFound").await;
+    let message = "idpRef must name an IdentityProvider of this namespace: there is none of the name 'login'";
+    let status = object.status.unwrap();
+    let id = status.core.errors[0].id.clone();
+    assert_eq!(
+        serde_json::to_value(&status.core.errors).unwrap(),
+        json!([{
+            "id": id, "status": "404", "code": "idp-not-found", "title": "Resource not found",
+            "detail": message, "source": { "pointer": "/spec/idpRef/name" },
+        }])
+    );
+    assert_eq!(
+        conditions(&status.core),
+        ["IdentityProviderReady=False IdpNotFound", "Ready=False IdpNotFound", "Reconciling=True IdpNotFound"]
+    );
+    assert_eq!(status.details, None);
+
+    scene.apply::<IdentityProvider>("login", provider(&server.url("/keys"))).await;
+    let object: UserIdpAuthenticator = scene.verdict("mini", "True", "IdentitySet").await;
+    let details = object.status.clone().unwrap().details.unwrap();
+    assert_eq!((details.sequence.as_str(), details.creation_date, &details.resource_owner), ("1", None, &scene.namespace));
+    assert_eq!(conditions(&core(&object)), ["IdentityProviderReady=True Succeeded", "Ready=True IdentitySet"]);
+
+    scene.delete::<IdentityProvider>("login").await;
+    let gone: UserIdpAuthenticator = scene.verdict("mini", "False", "IdpNotFound").await;
+    // The same problem of the same generation has the same id.
+    assert_eq!(core(&gone).errors[0].id, id);
+    scene.apply::<IdentityProvider>("login", provider(&server.url("/keys"))).await;
+    let again: UserIdpAuthenticator = scene.verdict("mini", "True", "IdentitySet").await;
+    // Another IdentityProvider, though of the same name.
+    assert_eq!(again.status.unwrap().details.unwrap().sequence, "2");
+    // Personal data stays out of the log.
+    assert!(!operator.log().contains("mini@example.com"));
+}
+
+#[tokio::test]
+async fn a_link_by_id_finds_the_identity_provider_of_that_id() {
+    let scene = Scene::new("uia").await;
+    let _operator = scene.operator().await;
+    let server = KeyServer::http(&jwks(&[ED25519])).await;
+    scene.apply::<UserIdpAuthenticator>("lost", link(&json!({ "idpId": "no-such-id" }))).await;
+    let lost: UserIdpAuthenticator = scene.verdict("lost", "False", "IdpNotFound").await;
+    assert_eq!(
+        core(&lost).errors[0].detail,
+        "idpId must be the status.idpId of an IdentityProvider of this namespace: there is none of the id 'no-such-id'"
+    );
+    let idp: IdentityProvider = scene.apply("login", provider(&server.url("/keys"))).await;
+    scene.apply::<UserIdpAuthenticator>("mini", link(&json!({ "idpId": idp.uid() }))).await;
+    scene.verdict::<UserIdpAuthenticator>("mini", "True", "IdentitySet").await;
+    scene.delete::<IdentityProvider>("login").await;
+    scene.verdict::<UserIdpAuthenticator>("mini", "False", "IdpNotFound").await;
+}
+
+#[tokio::test]
+async fn a_link_is_as_stalled_as_its_identity_provider_and_nothing_else_of_it_matters() {
+    let scene = Scene::new("uia").await;
+    let _operator = scene.operator().await;
+    let server = KeyServer::http("no keys").await;
+    scene.apply::<IdentityProvider>("login", provider(&server.url("/keys"))).await;
+    scene.apply::<UserIdpAuthenticator>("mini", link(&json!({ "idpRef": { "name": "login" } }))).await;
+    let waiting: UserIdpAuthenticator = scene.verdict("mini", "False", "IdpNotReady").await;
+    assert!(conditions(&core(&waiting)).contains(&"Reconciling=True IdpNotReady".to_owned()));
+    assert_eq!(core(&waiting).errors[0].status, "503");
+
+    // Metadata services stay forbidden whatever is allowed.
+    scene.apply::<IdentityProvider>("login", provider("http://169.254.169.254/keys")).await;
+    let stalled = scene
+        .until::<UserIdpAuthenticator>("mini", |link| conditions(&core(link)).contains(&"Stalled=True IdpNotReady".to_owned()))
+        .await;
+    assert!(!conditions(&core(&stalled)).contains(&"Reconciling=True IdpNotReady".to_owned()));
+
+    server.answer("200 OK", "", &jwks(&[ED25519]));
+    scene.apply::<IdentityProvider>("login", provider(&server.url("/keys"))).await;
+    let ready: UserIdpAuthenticator = scene.verdict("mini", "True", "IdentitySet").await;
+    let mut edited = provider(&server.url("/keys"));
+    edited["headerName"] = json!("x-token");
+    scene.apply::<IdentityProvider>("login", edited).await;
+    scene.until::<IdentityProvider>("login", |idp| idp.status.as_ref().is_some_and(|status| status.details.as_ref().is_some_and(|details| details.sequence == "4"))).await;
+    assert_eq!(version(&scene.api::<UserIdpAuthenticator>().get("mini").await.unwrap()), version(&ready));
+}
+
+#[tokio::test]
+async fn a_changed_name_is_another_configuration() {
+    let scene = Scene::new("uia").await;
+    let _operator = scene.operator().await;
+    let server = KeyServer::http(&jwks(&[ED25519])).await;
+    scene.apply::<IdentityProvider>("login", provider(&server.url("/keys"))).await;
+    let by_ref = json!({ "idpRef": { "name": "login" } });
+    scene.apply::<UserIdpAuthenticator>("mini", link(&by_ref)).await;
+    scene.verdict::<UserIdpAuthenticator>("mini", "True", "IdentitySet").await;
+    let mut renamed = link(&by_ref);
+    renamed["idpUserName"] = json!("maxi@example.com");
+    scene.apply::<UserIdpAuthenticator>("mini", renamed).await;
+    let object: UserIdpAuthenticator = scene.verdict("mini", "True", "IdentitySet").await;
+    assert_eq!(object.status.unwrap().details.unwrap().sequence, "2");
+}

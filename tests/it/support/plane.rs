@@ -28,36 +28,29 @@ impl Plane {
 
     /// One of its own, for tests of what a whole cluster has.
     pub fn start() -> Self {
-        let plane = Self::start_without_chart();
-        plane.install_chart();
+        let plane = Self::start_without_crds();
+        plane.install_crds();
         plane
     }
 
-    /// One where nothing is installed but the operator's ServiceAccount and its rights: no CRDs.
-    pub fn start_without_chart() -> Self {
+    /// One where the chart is installed but for the CRDs.
+    pub fn start_without_crds() -> Self {
         let control_plane = ControlPlane::start().unwrap_or_else(|error| panic!("{}", report(&error)));
-        let mut kubectl = control_plane.kubectl();
-        // Another test run's cluster may have it already.
-        let _ = kubectl.args(["create", "namespace", SYSTEM]).output();
-        let mut helm = control_plane.helm();
-        helm.args(["template", "idp-operator"]).arg(chart());
-        helm.args(["--namespace", SYSTEM, "--set", "crds.install=false", "--kube-version", "1.36.0"]);
-        let rendered = succeed(&mut helm);
-        apply(&control_plane, &rendered.stdout);
+        install(&control_plane, false);
         let operator_kubeconfig = in_own_runtime(control_plane.service_account_kubeconfig(SYSTEM, "idp-operator"))
             .unwrap_or_else(|error| panic!("{}", report(&error)));
         Self { control_plane, operator_kubeconfig }
     }
 
-    /// Installs the chart with its CRDs.
-    pub fn install_chart(&self) {
-        let mut helm = self.control_plane.helm();
-        helm.args(["upgrade", "--install", "idp-operator"]).arg(chart());
-        helm.args(["--namespace", SYSTEM, "--take-ownership"]);
-        succeed(&mut helm);
+    /// Installs the CRDs by the chart.
+    pub fn install_crds(&self) {
+        install(&self.control_plane, true);
         let mut wait = self.control_plane.kubectl();
         wait.args(["wait", "--for=condition=Established", "--timeout=60s", "crd"]);
-        wait.args(["identityproviders", "tenantjwtsecrets", "useridpauthenticators", "strategyinstances"].map(|plural| format!("{plural}.idp-operator.dev")));
+        wait.args(
+            ["identityproviders", "tenantjwtsecrets", "useridpauthenticators", "strategyinstances"]
+                .map(|plural| format!("{plural}.idp-operator.dev")),
+        );
         succeed(&mut wait);
     }
 
@@ -84,12 +77,11 @@ pub fn succeed(command: &mut Command) -> Output {
     output
 }
 
-fn apply(control_plane: &ControlPlane, manifests: &[u8]) {
-    let file = tempfile::NamedTempFile::new().unwrap();
-    std::fs::write(file.path(), manifests).unwrap();
-    let mut kubectl = control_plane.kubectl();
-    kubectl.args(["apply", "--server-side", "--force-conflicts", "--namespace", SYSTEM, "--filename"]).arg(file.path());
-    succeed(&mut kubectl);
+fn install(control_plane: &ControlPlane, crds: bool) {
+    let mut helm = control_plane.helm();
+    helm.args(["upgrade", "--install", "idp-operator"]).arg(chart());
+    helm.args(["--namespace", SYSTEM, "--create-namespace", "--set", &format!("crds.install={crds}")]);
+    succeed(&mut helm);
 }
 
 /// A static is made in whatever test comes first: not in its runtime.

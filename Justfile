@@ -1,0 +1,32 @@
+# Lists the recipes
+[private]
+default:
+    @just --list --unsorted
+
+# Formats all code
+fmt:
+    cargo fmt --all
+
+# Checks the format, and lints every target with warnings as errors
+lint:
+    cargo fmt --all --check
+    cargo clippy --workspace --all-targets -- -D warnings
+
+# Checks licences, bans, duplicates and sources of all dependencies (deny.toml)
+deny:
+    cargo deny --locked check -D unmatched-skip bans licenses sources
+
+# Runs every test; the first time on a machine it builds a control plane, which needs Go
+test:
+    cargo test --workspace
+
+# What CI runs
+check: deny lint test
+
+# Generates the CRDs in crds/ and in the chart from src/api
+crds:
+    UPDATE_EXPECT=1 cargo test --test it golden
+
+# Shows the operator at work; with --keep it stays up
+demo *ARGS:
+    cargo demo {{ ARGS }}

@@ -1,0 +1,64 @@
+//! `helm` and `kubectl`, shown as they are run.
+
+use std::{path::PathBuf, process::Command};
+
+use control_plane::ControlPlane;
+
+use crate::{Error, screen::Screen};
+
+/// Runs commands on the control plane.
+pub struct Cluster<'a> {
+    /// The control plane.
+    pub plane: &'a ControlPlane,
+    /// Shows the commands.
+    pub screen: &'a Screen,
+    /// The folder to run them in, with charts/ and examples/.
+    pub root: PathBuf,
+}
+
+/// How a command ended.
+pub struct Outcome {
+    /// What it wrote to standard output.
+    pub stdout: String,
+    /// What it wrote to standard error, if it failed.
+    pub failure: Option<String>,
+}
+
+impl Cluster<'_> {
+    /// Shows and runs `helm`; it must succeed.
+    pub fn helm(&self, args: &[&str]) -> Result<String, Error> {
+        let mut helm = self.plane.helm();
+        // Not the user's: what Helm keeps there, from before the CRDs, would hide them from the user's kubectl.
+        helm.env("KUBECACHEDIR", self.plane.dir().join("helm").join("kube"));
+        let outcome = self.run(helm, "helm", args)?;
+        succeeded("helm", args, outcome)
+    }
+
+    /// Shows and runs `kubectl`; it must succeed.
+    pub fn kubectl(&self, args: &[&str]) -> Result<String, Error> {
+        let outcome = self.try_kubectl(args)?;
+        succeeded("kubectl", args, outcome)
+    }
+
+    /// Shows and runs `kubectl`, which may fail.
+    pub fn try_kubectl(&self, args: &[&str]) -> Result<Outcome, Error> {
+        self.run(self.plane.kubectl(), "kubectl", args)
+    }
+
+    fn run(&self, mut command: Command, name: &str, args: &[&str]) -> Result<Outcome, Error> {
+        self.screen.command(&format!("{name} {}", args.join(" ")));
+        let output = command.args(args).current_dir(&self.root).output()?;
+        let failure = (!output.status.success()).then(|| String::from_utf8_lossy(&output.stderr).trim().to_owned());
+        Ok(Outcome {
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            failure,
+        })
+    }
+}
+
+fn succeeded(name: &str, args: &[&str], outcome: Outcome) -> Result<String, Error> {
+    match outcome.failure {
+        None => Ok(outcome.stdout),
+        Some(failure) => Err(format!("{name} {} failed: {failure}", args.join(" ")).into()),
+    }
+}
