@@ -115,14 +115,16 @@ pub fn uuid(field: &str) -> Value {
 #[must_use]
 pub fn endpoint(field: &str) -> Value {
     const SCHEME: &str = r"self.matches('^https?://')";
+    const VISIBLE: &str = r"self.matches('^[!-~]*$')";
+    const PORT: &str = "[1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]";
     json!([
         rule(
-            &format!("size(self) == 0 || {SCHEME}"),
+            &format!("size(self) == 0 || !{VISIBLE} || {SCHEME}"),
             &format!("{field} must be a URL that starts with 'https://', or with 'http://' where allowInsecureHttp is true"),
         ),
         rule(
-            r"self.matches('^[!-~]*$')",
-            &format!("{field} must be a URL of visible ASCII characters: percent-encode any others"),
+            VISIBLE,
+            &format!("{field} must be a URL of visible ASCII characters, without white space: percent-encode any others, or use Punycode ('xn--') in the host"),
         ),
         rule(r"!self.contains('#')", &format!("{field} must be a URL without a fragment ('#')")),
         rule(
@@ -131,9 +133,9 @@ pub fn endpoint(field: &str) -> Value {
         ),
         rule(
             &format!(
-                r"!{SCHEME} || !self.matches('^[!-~]*$') || self.matches('^[a-z]+://([^/?#]*@)?([A-Za-z0-9._-]*[A-Za-z0-9_-]\\.?|\\[[0-9A-Fa-f:.]+\\])(:[0-9]{{1,5}})?([/?#]|$)')"
+                r"!{SCHEME} || !{VISIBLE} || self.matches('^[a-z]+://([^/?#]*@)?([A-Za-z0-9._-]*[A-Za-z0-9_-]\\.?|\\[[0-9A-Fa-f:.]+\\])(:({PORT}))?([/?#]|$)')"
             ),
-            &format!("{field} must be a URL with a host, and a port of digits if any"),
+            &format!("{field} must be a URL with a host (an IPv6 address in brackets), and a port from 1 to 65535 if any"),
         ),
     ])
 }

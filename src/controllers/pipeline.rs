@@ -203,13 +203,55 @@ fn with_core<S: crate::api::status::HasCore>(mut status: S, core: StatusCore) ->
     status
 }
 
-/// News of `Ready`, if there are any: none for a first verdict that is good, and none for calls that failed.
+/// News of `Ready`, if there are any: none for a first verdict that is good, and none for `Unknown`, which is no verdict.
 fn verdict_change(old: &StatusCore, new: &StatusCore) -> Option<Notice> {
-    let ready = new.condition(condition::READY)?;
-    let before = old.condition(condition::READY);
-    let is_same = before.is_some_and(|before| before.status == ready.status && before.reason == ready.reason);
-    if is_same || ready.status == "Unknown" || (before.is_none() && ready.status == "True") {
-        return None;
+    let ready = new.condition(condition::READY).filter(|ready| ready.status != "Unknown")?;
+    let before = old.condition(condition::READY).filter(|before| before.status != "Unknown");
+    let is_news = match before {
+        Some(before) => before.status != ready.status || before.reason != ready.reason,
+        None => ready.status != "True",
+    };
+    is_news.then(|| Notice { warning: ready.status != "True", reason: ready.reason.clone(), note: ready.message.clone() })
+}
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+    use rstest::rstest;
+
+    use super::*;
+
+    fn core(ready: Option<(&str, &str)>) -> StatusCore {
+        let condition = ready.map(|(status, reason)| Condition {
+            type_: "Ready".into(),
+            status: status.into(),
+            reason: reason.into(),
+            message: format!("because {reason}"),
+            observed_generation: Some(1),
+            last_transition_time: Time(jiff::Timestamp::UNIX_EPOCH),
+        });
+        StatusCore { conditions: condition.into_iter().collect(), ..StatusCore::default() }
     }
-    Some(Notice { warning: ready.status != "True", reason: ready.reason.clone(), note: ready.message.clone() })
+
+    #[rstest]
+    #[case::first_good(None, Some(("True", "Ready")), None)]
+    #[case::first_bad(None, Some(("False", "A")), Some((true, "A")))]
+    #[case::good_again(Some(("False", "A")), Some(("True", "Ready")), Some((false, "Ready")))]
+    #[case::another_cause(Some(("False", "A")), Some(("False", "B")), Some((true, "B")))]
+    #[case::same_cause(Some(("False", "A")), Some(("False", "A")), None)]
+    #[case::calls_failed(Some(("True", "Ready")), Some(("Unknown", "InternalError")), None)]
+    #[case::calls_work_again(Some(("Unknown", "InternalError")), Some(("True", "Ready")), None)]
+    #[case::bad_after_calls_failed(Some(("Unknown", "InternalError")), Some(("False", "A")), Some((true, "A")))]
+    fn only_a_changed_verdict_is_news(
+        #[case] old: Option<(&str, &str)>,
+        #[case] new: Option<(&str, &str)>,
+        #[case] expected: Option<(bool, &str)>,
+    ) {
+        let expected = expected.map(|(warning, reason)| Notice {
+            warning,
+            reason: reason.into(),
+            note: format!("because {reason}"),
+        });
+        assert_eq!(verdict_change(&core(old), &core(new)), expected);
+    }
 }

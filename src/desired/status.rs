@@ -150,3 +150,110 @@ fn truncate(text: &str, most: usize) -> String {
     let end = (0..=most.saturating_sub(3)).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
     format!("{}...", text.get(..end).unwrap_or_default())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::verdict::Finding;
+
+    fn subject(generation: i64, second: i64) -> Subject<'static> {
+        Subject { uid: "u", generation, now: Timestamp::from_millisecond(second * 1000 + 999).unwrap() }
+    }
+
+    fn problem(weight: Weight) -> Problem {
+        Problem::new("TooBad", weight, 400, "Too bad", "/spec/a", "a must be good")
+    }
+
+    fn judgement(problem: Option<Problem>) -> Judgement {
+        let finding = problem.map_or_else(|| Finding::succeeded("Good", "it is"), |problem| Finding::failed("Good", problem));
+        Judgement { findings: vec![finding], ready_reason: "Ready", ready_message: "all is well".into() }
+    }
+
+    /// Type, status, reason, generation and second of transition.
+    fn told(core: &StatusCore) -> Vec<(&str, &str, &str, i64, i64)> {
+        core.conditions
+            .iter()
+            .map(|condition| {
+                (
+                    condition.type_.as_str(),
+                    condition.status.as_str(),
+                    condition.reason.as_str(),
+                    condition.observed_generation.unwrap(),
+                    condition.last_transition_time.0.as_second(),
+                )
+            })
+            .collect()
+    }
+
+    #[test]
+    fn ready_has_neither_stalled_nor_reconciling_and_otherwise_there_is_exactly_one() {
+        let first = judged(&StatusCore::default(), &judgement(Some(problem(Weight::Stalls))), subject(1, 10));
+        assert_eq!(
+            told(&first),
+            [("Ready", "False", "TooBad", 1, 10), ("Stalled", "True", "TooBad", 1, 10), ("Good", "False", "TooBad", 1, 10)]
+        );
+        let second = judged(&first, &judgement(Some(problem(Weight::Waits))), subject(2, 20));
+        assert_eq!(
+            told(&second),
+            [("Ready", "False", "TooBad", 2, 10), ("Reconciling", "True", "TooBad", 2, 20), ("Good", "False", "TooBad", 2, 10)]
+        );
+        let third = judged(&second, &judgement(None), subject(2, 30));
+        assert_eq!(told(&third), [("Ready", "True", "Ready", 2, 30), ("Good", "True", "Succeeded", 2, 30)]);
+        assert_eq!(third.errors, vec![]);
+        assert_eq!(judged(&third, &judgement(None), subject(2, 40)), third);
+    }
+
+    #[test]
+    fn what_only_advises_leaves_ready_true() {
+        let core = judged(&StatusCore::default(), &judgement(Some(problem(Weight::Advises))), subject(1, 10));
+        assert_eq!(told(&core), [("Ready", "True", "Ready", 1, 10), ("Good", "False", "TooBad", 1, 10)]);
+        assert_eq!(core.errors, vec![]);
+    }
+
+    #[test]
+    fn failed_calls_keep_what_was_found_before() {
+        let before = judged(&StatusCore::default(), &judgement(None), subject(1, 10));
+        let core = failed(&before, &Problem::internal_error("no answer"), subject(2, 20));
+        assert_eq!(
+            told(&core),
+            [
+                ("Ready", "Unknown", "InternalError", 2, 20),
+                ("Reconciling", "True", "InternalError", 2, 20),
+                ("Good", "True", "Succeeded", 1, 10),
+            ]
+        );
+        assert_eq!(core.errors[0].status, "500");
+    }
+
+    #[test]
+    fn suspension_keeps_the_verdict_and_its_generation() {
+        let before = judged(&StatusCore::default(), &judgement(None), subject(1, 10));
+        let core = suspended(&before, subject(2, 20));
+        assert_eq!(core.observed_generation, Some(2));
+        assert_eq!(
+            told(&core),
+            [("Suspended", "True", "Suspended", 2, 20), ("Ready", "True", "Ready", 1, 10), ("Good", "True", "Succeeded", 1, 10)]
+        );
+        assert_eq!(suspended(&core, subject(2, 30)), core);
+        assert_eq!(told(&judged(&core, &judgement(None), subject(3, 40))).len(), 2);
+    }
+
+    #[test]
+    fn errors_have_ids_that_last_as_long_as_the_problem() {
+        let errors = |uid, generation| {
+            let subject = Subject { uid, ..subject(generation, 10) };
+            judged(&StatusCore::default(), &judgement(Some(problem(Weight::Stalls))), subject).errors
+        };
+        assert_eq!(errors("u", 1), errors("u", 1));
+        assert_ne!(errors("u", 1)[0].id, errors("u", 2)[0].id);
+        assert_ne!(errors("u", 1)[0].id, errors("v", 1)[0].id);
+        assert_eq!(errors("u", 1)[0].code, "too-bad");
+    }
+
+    #[test]
+    fn long_texts_are_cut_between_characters() {
+        assert_eq!(truncate("short", 5), "short");
+        assert_eq!(truncate("äääää", 8), "ää...");
+        assert_eq!(truncate(&"ä".repeat(1000), MAX_MESSAGE).len(), 999);
+    }
+}

@@ -93,3 +93,49 @@ impl KeysSeen {
 fn later(now: Timestamp, wait: std::time::Duration) -> Timestamp {
     SignedDuration::try_from(wait).ok().and_then(|wait| now.checked_add(wait).ok()).unwrap_or(Timestamp::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEYS: &[u8] =
+        br#"{"keys":[{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    fn good() -> KeySet {
+        KeySet::judge(KEYS).unwrap()
+    }
+
+    fn unreachable() -> KeysError {
+        KeysError::Fetch(FetchError::Unreachable)
+    }
+
+    #[test]
+    fn the_last_good_keys_outlive_failures_which_are_backed_off_to_the_interval() {
+        let mut seen = KeysSeen::after(None, Ok(good()), at(0), 0);
+        assert_eq!((seen.last, seen.failures, seen.next), (Ok(()), 0, at(300)));
+        let mut waits = Vec::new();
+        for failure in 1..=10 {
+            seen = KeysSeen::after(Some(seen), Err(unreachable()), at(1000), 0);
+            assert_eq!((seen.last, seen.failures), (Err(unreachable()), failure));
+            assert_eq!(seen.good, Some((good(), at(0))));
+            waits.push(seen.next.duration_since(at(1000)).as_secs());
+        }
+        assert_eq!(waits, [1, 2, 4, 8, 16, 32, 64, 128, 256, 300]);
+        seen = KeysSeen::after(Some(seen), Ok(good()), at(2000), 0);
+        assert_eq!((seen.good, seen.failures), (Some((good(), at(2000))), 0));
+    }
+
+    #[test]
+    fn a_published_private_key_ends_all_trust_in_the_source_s_keys() {
+        let seen = KeysSeen::after(None, Ok(good()), at(0), 0);
+        let error = KeysError::Judged(KeySetError::PrivateKeyPublished);
+        let seen = KeysSeen::after(Some(seen), Err(error), at(1), 0);
+        assert_eq!((seen.good.clone(), seen.last), (None, Err(error)));
+        // What is withdrawn is forgotten: an outage after it brings nothing back.
+        assert_eq!(KeysSeen::after(Some(seen), Err(unreachable()), at(2), 0).good, None);
+    }
+}

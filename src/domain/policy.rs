@@ -301,7 +301,7 @@ mod tests {
     #[case(SigningAlgorithm::Hs384, 48)]
     #[case(SigningAlgorithm::Hs512, 64)]
     fn the_shortest_value_is_the_hash_s_output(#[case] algorithm: SigningAlgorithm, #[case] least: usize) {
-        let raw: Vec<u8> = (b'!'..=b'~').cycle().take(least).collect();
+        let raw: Vec<u8> = (b'@'..=b'~').cycle().take(least).collect();
         assert_eq!(judge(&raw, algorithm), []);
         assert_eq!(judge(&raw[..least - 1], algorithm), [Violation::TooShort(algorithm, least - 1)]);
     }
@@ -315,7 +315,7 @@ mod tests {
     }
 
     #[rstest]
-    #[case::the_seed_s_raw_example(PUBLISHED_EXAMPLES[0], Violation::NotBase64)]
+    #[case::the_seed_s_raw_example(PUBLISHED_EXAMPLES[0], Violation::PublishedExample)]
     #[case::the_seed_s_base64_example(PUBLISHED_EXAMPLES[1], Violation::PublishedExample)]
     #[case::line_break("QUJD\n", Violation::TrailingNewline)]
     #[case::windows_line_break("QUJD\r\n", Violation::TrailingNewline)]
@@ -324,15 +324,13 @@ mod tests {
     #[case::white_space_inside("QU JD", Violation::NotBase64)]
     #[case::binary("\u{1}\u{2}", Violation::NotBase64)]
     fn text_that_is_not_standard_base64_is_told_apart(#[case] text: &str, #[case] expected: Violation) {
-        let expected = if text == PUBLISHED_EXAMPLES[0] { Violation::PublishedExample } else { expected };
         assert_eq!(inspect(text.as_bytes()), Err(expected));
     }
 
     #[test]
     fn the_seed_s_examples_are_refused_however_they_are_given() {
         assert!(judge(PUBLISHED_EXAMPLES[0].as_bytes(), SigningAlgorithm::Hs384).contains(&Violation::PublishedExample));
-        let response = inspect(PUBLISHED_EXAMPLES[2].as_bytes()).unwrap();
-        assert!(violations(response, SigningAlgorithm::Hs384).contains(&Violation::PublishedExample));
+        assert_eq!(inspect(PUBLISHED_EXAMPLES[2].as_bytes()), Err(Violation::PublishedExample));
     }
 
     #[test]

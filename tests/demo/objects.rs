@@ -82,27 +82,25 @@ fn kinds() -> [ApiResource; 4] {
 }
 
 /// What the operator made, by the UID of the object it belongs to.
-async fn outputs(client: &Client, namespace: &str) -> Result<BTreeMap<String, Vec<Output>>, Error> {
+type Outputs = BTreeMap<String, Vec<Output>>;
+
+async fn outputs(client: &Client, namespace: &str) -> Result<Outputs, Error> {
     let ours = ListParams::default().labels(&format!("{}=true", labels::MANAGED));
-    let mut all: BTreeMap<String, Vec<Output>> = BTreeMap::new();
-    let mut add = |object: &dyn Owned, text: String| {
-        let output = Output {
-            text,
-            version: object.version(),
-        };
-        for uid in object.owners() {
-            all.entry(uid).or_default().push(output.clone());
-        }
-    };
+    let mut all = Outputs::new();
     for secret in Api::<Secret>::namespaced(client.clone(), namespace).list(&ours).await? {
         let names: Vec<&str> = secret.data.iter().flatten().map(|(name, _)| name.as_str()).collect();
-        add(&secret, format!("Secret {} ({})", secret.name_any(), names.join(", ")));
+        add(
+            &mut all,
+            &secret,
+            format!("Secret {} ({})", secret.name_any(), names.join(", ")),
+        );
     }
     for map in Api::<ConfigMap>::namespaced(client.clone(), namespace)
         .list(&ours)
         .await?
     {
         add(
+            &mut all,
             &map,
             format!("ConfigMap {} (key ids {})", map.name_any(), key_ids(&map).join(", ")),
         );
@@ -110,19 +108,13 @@ async fn outputs(client: &Client, namespace: &str) -> Result<BTreeMap<String, Ve
     Ok(all)
 }
 
-/// What outputs are asked, whatever their kind.
-trait Owned {
-    fn version(&self) -> String;
-    fn owners(&self) -> Vec<String>;
-}
-
-impl<T: ResourceExt> Owned for T {
-    fn version(&self) -> String {
-        self.resource_version().unwrap_or_default()
-    }
-
-    fn owners(&self) -> Vec<String> {
-        self.owner_references().iter().map(|owner| owner.uid.clone()).collect()
+fn add(all: &mut Outputs, object: &impl ResourceExt, text: String) {
+    let output = Output {
+        text,
+        version: object.resource_version().unwrap_or_default(),
+    };
+    for owner in object.owner_references() {
+        all.entry(owner.uid.clone()).or_default().push(output.clone());
     }
 }
 

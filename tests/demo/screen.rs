@@ -79,11 +79,10 @@ impl Screen {
         }
     }
 
-    /// Why the demo ends early.
+    /// Why the demo failed, on standard error.
     pub fn failure(&self, text: &str) {
-        self.line("");
-        self.line(&self.paint(RED, "This is not what was expected:"));
-        self.text(text);
+        let title = self.paint(RED, "This is not what was expected:");
+        let _ = writeln!(io::stderr(), "\n{title}\n{}", self.wrapped(2, text));
     }
 
     /// A cell of a table, padded; green or red where it says whether all is well.
@@ -99,6 +98,17 @@ impl Screen {
     /// Less important than what stands around it.
     pub fn dim(&self, text: &str) -> String {
         self.paint(DIM, text)
+    }
+
+    fn wrapped(&self, columns: usize, text: &str) -> String {
+        let margin = " ".repeat(columns);
+        let lines = text
+            .lines()
+            .flat_map(|line| wrap(line, self.width.saturating_sub(columns)));
+        lines
+            .map(|line| format!("{margin}{line}"))
+            .collect::<Vec<_>>()
+            .join("\n")
     }
 
     fn paint(&self, colour: &str, text: &str) -> String {

@@ -3,12 +3,13 @@
 //! Every table compares whole messages. A new rule's message is read here before it is written here.
 
 mod accepted;
+mod addresses;
 mod changed;
-mod forbidden_addresses;
-mod identity_providers;
+mod endpoints;
 mod links_and_strategies;
 mod refused;
-mod tenant_secrets;
+mod refused_idp;
+mod secrets;
 
 use std::{collections::BTreeMap, time::Instant};
 
@@ -74,11 +75,60 @@ impl Kind {
             Self::Si => scene.try_apply::<StrategyInstance>(name, spec).await.map(drop),
         }
     }
+}
 
-    /// The API server's message about these causes; more than one stand in brackets.
-    fn invalid(self, name: &str, causes: &str) -> String {
-        format!("{}.idp-operator.dev \"{name}\" is invalid: {causes}", self.name())
+/// What the API server says about a field.
+enum Says {
+    /// A rule of ours: `<field> must <this>`.
+    Must(&'static str),
+    /// A rule of ours that stands on the whole spec or object. Nothing of the object is repeated.
+    Whole(&'static str),
+    /// The API server's words for an empty string.
+    Empty,
+    /// The API server's own words on missing, too long and unknown values, after which it judges no rules.
+    Own(&'static str),
+    /// The words of server-side apply on unknown fields and wrong types.
+    Apply(&'static str),
+}
+
+/// The rule on identifiers.
+const IDENTIFIER: Says = Says::Must("be without white space around it, and not blank");
+const REQUIRED: Says = Says::Own("Required value");
+const LONGER_THAN_200: Says = Says::Own("Too long: may not be more than 200 bytes");
+const LONGER_THAN_253: Says = Says::Own("Too long: may not be more than 253 bytes");
+const UNKNOWN_FIELD: Says = Says::Apply("field not declared in schema");
+
+impl Says {
+    /// The whole message on an object of this kind, name and spec; the field is a path below `spec`.
+    fn message(&self, kind: Kind, name: &str, spec: &Value, field: &str) -> String {
+        const UNCHECKED: &str = "<nil>: Invalid value: null: some validation rules were not checked because the object \
+                                 was invalid; correct the existing errors to complete validation";
+        let value = || quoted(spec.pointer(&format!("/{}", field.replace('.', "/"))).unwrap().as_str().unwrap());
+        let cause = match self {
+            Self::Must(rest) => {
+                let last = field.rsplit('.').next().unwrap();
+                format!("spec.{field}: Invalid value: {}: {last} must {rest}", value())
+            }
+            Self::Whole(words) => format!("{field}: Invalid value: {words}"),
+            Self::Empty => format!("spec.{field}: Invalid value: \"\": spec.{field} in body should be at least 1 chars long"),
+            Self::Own(words) => format!("[spec.{field}: {words}, {UNCHECKED}]"),
+            Self::Apply(words) => {
+                let object = format!("/{name}; idp-operator.dev/v1alpha1, Kind={}", kind.name());
+                return format!("failed to create typed patch object ({object}): .spec.{field}: {words}");
+            }
+        };
+        format!("{}.idp-operator.dev \"{name}\" is invalid: {cause}", kind.name())
     }
+}
+
+/// A string as Go's `%q` writes it.
+fn quoted(text: &str) -> String {
+    let escape = |character: char| match character {
+        '\u{a0}' => "\\u00a0".to_owned(),
+        '"' | '\\' | '\n' | '\r' | '\t' => character.escape_default().to_string(),
+        other => other.to_string(),
+    };
+    format!("\"{}\"", text.chars().map(escape).collect::<String>())
 }
 
 /// JSON merge patch (RFC 7386).

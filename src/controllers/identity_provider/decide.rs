@@ -164,3 +164,95 @@ fn wait(seen: &Observed) -> std::time::Duration {
     let next = stale.filter(|stale| *stale > seen.now).map_or(seen.keys.next, |stale| stale.min(seen.keys.next));
     next.duration_since(seen.now).max(SignedDuration::from_millis(100)).unsigned_abs()
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::{
+        api::IdentityProviderSpec,
+        domain::{
+            key_source::{FetchError, KeysSeen},
+            verdict::Outcome,
+        },
+    };
+
+    use super::*;
+
+    const HOUR: i64 = 3600;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    fn keys() -> KeySet {
+        KeySet::judge(br#"{"keys":[{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#)
+            .unwrap()
+    }
+
+    fn seen(good_at: Option<i64>, last: Result<(), KeysError>, now: i64) -> Observed {
+        let good = good_at.map(|second| (keys(), at(second)));
+        Observed { keys: KeysSeen { last, good, failures: 1, next: at(now + 60) }, now: at(now) }
+    }
+
+    fn unreachable() -> Result<(), KeysError> {
+        Err(KeysError::Fetch(FetchError::Unreachable))
+    }
+
+    fn object() -> IdentityProvider {
+        let spec = IdentityProviderSpec {
+            jwt_endpoint: "https://a/jwt".into(),
+            issuer: "https://a".into(),
+            keys_endpoint: "https://a/keys".into(),
+            header_name: "authorization".into(),
+            allow_insecure_http: false,
+            suspend: false,
+        };
+        IdentityProvider::new("login", spec)
+    }
+
+    /// Conditions that are False, and what stands against Ready.
+    fn verdict(seen: &Observed) -> (Vec<&'static str>, Option<&'static str>) {
+        let plan = plan(seen);
+        let output = if plan == Plan::Leave { Output::Left } else { Output::Published };
+        let verdict = decide(&object(), seen, &plan, output);
+        let findings = &verdict.judgement.findings;
+        let failed = findings.iter().filter_map(|finding| match &finding.outcome {
+            Outcome::Failed(problem) => Some(problem.reason),
+            _ => None,
+        });
+        (failed.collect(), verdict.judgement.blocker().map(|problem| problem.reason))
+    }
+
+    #[test]
+    fn an_outage_is_told_but_the_last_good_keys_serve_until_they_are_stale() {
+        assert_eq!(verdict(&seen(Some(0), Ok(()), 10)), (vec![], None));
+        let outage = seen(Some(0), unreachable(), 24 * HOUR - 1);
+        assert_eq!(plan(&outage), Plan::Publish(keys()));
+        assert_eq!(verdict(&outage), (vec!["KeysUnreachable"], None));
+        let stale = seen(Some(0), unreachable(), 24 * HOUR);
+        assert_eq!(plan(&stale), Plan::Withdraw);
+        assert_eq!(verdict(&stale), (vec!["KeysUnreachable", "KeysStale"], Some("KeysUnreachable")));
+    }
+
+    #[test]
+    fn without_any_good_keys_nothing_is_touched() {
+        let never = seen(None, unreachable(), 10);
+        assert_eq!(plan(&never), Plan::Leave);
+        assert_eq!(verdict(&never), (vec!["KeysUnreachable"], Some("KeysUnreachable")));
+    }
+
+    #[test]
+    fn the_next_look_is_when_keys_turn_stale_if_that_comes_first() {
+        assert_eq!(wait(&seen(Some(0), Ok(()), 10)).as_secs(), 60);
+        assert_eq!(wait(&seen(Some(0), unreachable(), 24 * HOUR - 20)).as_secs(), 20);
+        assert_eq!(wait(&seen(Some(0), unreachable(), 24 * HOUR + 20)).as_secs(), 60);
+    }
+
+    #[test]
+    fn an_empty_header_name_is_the_default_one() {
+        let mut empty = object();
+        empty.spec.header_name = String::new();
+        assert_eq!(config_digest(&empty), config_digest(&object()));
+        empty.spec.header_name = "x-token".into();
+        assert_ne!(config_digest(&empty), config_digest(&object()));
+    }
+}

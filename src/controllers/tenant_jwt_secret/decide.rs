@@ -174,3 +174,142 @@ fn notice(object: &TenantJwtSecret, seen: &Observed, action: &Action) -> Option<
     };
     Some(Notice { warning, reason: reason.to_owned(), note: note.to_owned() })
 }
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+    use rand::{SeedableRng as _, rngs::StdRng};
+    use secrecy::ExposeSecret as _;
+
+    use super::*;
+    use crate::{
+        api::{TenantJwtSecretSpec, refs::SecretKeyRef},
+        desired::secret::{NewValue, Parts},
+        domain::policy::Violation,
+    };
+    use SigningAlgorithm::{Hs256, Hs384, Hs512};
+
+    fn now() -> Timestamp {
+        Timestamp::from_second(1_800_000_000).unwrap()
+    }
+
+    fn object(signing_algorithm: Option<SigningAlgorithm>) -> TenantJwtSecret {
+        let spec =
+            TenantJwtSecretSpec { tenant_id: "acme".into(), signing_algorithm, secret_ref: None, suspend: false };
+        let mut object = TenantJwtSecret::new("acme", spec);
+        object.metadata.uid = Some("u".into());
+        object
+    }
+
+    fn value(algorithm: SigningAlgorithm) -> SecretString {
+        policy::generate(algorithm, &mut StdRng::seed_from_u64(1)).unwrap()
+    }
+
+    /// The output as this operator writes it for the object.
+    fn output(object: &TenantJwtSecret, algorithm: SigningAlgorithm) -> OutputFacts {
+        let value = Some(NewValue { text: value(algorithm), key_id: "k".into() });
+        let parts = Parts { value, algorithm, key_id: String::new(), now: now(), issued_at: None };
+        OutputFacts::read(&desired::secret::desired(object, parts, None))
+    }
+
+    fn seen(output: Option<OutputFacts>, source: Source) -> Observed {
+        Observed { output, source, now: now() }
+    }
+
+    fn referenced(algorithm: SigningAlgorithm, is_published: bool) -> Source {
+        let text = value(algorithm);
+        let traits = policy::inspect(text.expose_secret().as_bytes()).unwrap();
+        Source::Value { text, traits, is_published }
+    }
+
+    /// The action, or else the problem's reason.
+    fn told(object: &TenantJwtSecret, seen: &Observed) -> &'static str {
+        let plan = plan(object, seen);
+        match (&plan.action, &plan.problem) {
+            (Action::Keep, Some(problem)) => problem.problem().reason,
+            (Action::Keep, None) => "keep",
+            (Action::Heal(_), None) => "heal",
+            (Action::Generate(_), None) => "generate",
+            (Action::Publish(..), None) => "publish",
+            (action, Some(problem)) => panic!("{action:?} with {problem:?}"),
+        }
+    }
+
+    #[test]
+    fn a_value_is_generated_only_where_there_is_no_good_one_for_the_algorithm() {
+        let object = object(Some(Hs384));
+        let is = |output: Option<OutputFacts>| told(&object, &seen(output, Source::Generated));
+        assert_eq!(is(None), "generate");
+        assert_eq!(is(Some(output(&object, Hs384))), "keep");
+        assert_eq!(is(Some(output(&object, Hs256))), "generate");
+        // Long enough all the same, but made for another.
+        assert_eq!(is(Some(output(&object, Hs512))), "generate");
+        assert_eq!(is(Some(OutputFacts { value: None, ..output(&object, Hs384) })), "generate");
+        assert_eq!(is(Some(OutputFacts { value: Some(Err(Violation::NotBase64)), ..output(&object, Hs384) })), "generate");
+    }
+
+    #[test]
+    fn what_describes_a_good_value_is_healed_around_it() {
+        let object = object(Some(Hs384));
+        let good = output(&object, Hs384);
+        let is = |output: OutputFacts| told(&object, &seen(Some(output), Source::Generated));
+        assert_eq!(is(OutputFacts { algorithm: None, ..good.clone() }), "heal");
+        assert_eq!(is(OutputFacts { key_id: None, ..good.clone() }), "heal");
+        assert_eq!(is(OutputFacts { issued_at: None, ..good.clone() }), "heal");
+        assert_eq!(is(OutputFacts { owners: vec![], ..good.clone() }), "heal");
+        assert_eq!(is(OutputFacts { labels: std::collections::BTreeMap::new(), ..good.clone() }), "heal");
+        let future = |minutes: i64| Some(now() + jiff::SignedDuration::from_mins(minutes));
+        assert_eq!(is(OutputFacts { issued_at: future(5), ..good.clone() }), "keep");
+        assert_eq!(is(OutputFacts { issued_at: future(6), ..good.clone() }), "heal");
+        // An owner of ours that is gone by now leaves its reference.
+        let stale = OwnerReference { uid: "gone".into(), ..good.owners[0].clone() };
+        assert_eq!(is(OutputFacts { owners: vec![stale.clone(), good.owners[0].clone()], ..good.clone() }), "heal");
+        let others = OwnerReference { kind: "Other".into(), ..stale };
+        assert_eq!(is(OutputFacts { owners: vec![others, good.owners[0].clone()], ..good }), "keep");
+    }
+
+    #[test]
+    fn what_is_not_ours_or_not_known_or_immutable_is_left_alone() {
+        let object = object(Some(Hs384));
+        let good = output(&object, Hs384);
+        let is = |output: OutputFacts| told(&object, &seen(Some(output), Source::Generated));
+        let annotated = |name: &str, value: &str| {
+            let mut annotations = good.annotations.clone();
+            annotations.insert(name.to_owned(), value.to_owned());
+            OutputFacts { annotations, ..good.clone() }
+        };
+        // Owned by this object, whatever the annotation says.
+        assert_eq!(is(annotated(labels::TENANT_ID, "other")), "heal");
+        assert_eq!(is(OutputFacts { owners: vec![], ..annotated(labels::TENANT_ID, "other") }), "SecretConflict");
+        assert_eq!(is(annotated(labels::FORMAT, "2")), "SecretConflict");
+        assert_eq!(is(OutputFacts { opaque: false, ..good.clone() }), "SecretConflict");
+        assert_eq!(is(OutputFacts { immutable: true, ..good.clone() }), "keep");
+        assert_eq!(is(OutputFacts { immutable: true, algorithm: None, ..good }), "SecretImmutable");
+    }
+
+    #[test]
+    fn without_an_algorithm_nothing_is_done() {
+        let object = object(None);
+        assert_eq!(told(&object, &seen(None, Source::Generated)), "SigningAlgorithmNotConfigured");
+        let output = output(&object, Hs384);
+        assert_eq!(told(&object, &seen(Some(output), Source::Generated)), "SigningAlgorithmNotConfigured");
+    }
+
+    #[test]
+    fn a_referenced_value_is_published_if_good_and_nothing_is_ever_generated_for_it() {
+        let mut object = object(Some(Hs384));
+        object.spec.secret_ref = Some(SecretKeyRef { name: "source".into(), key: "secret".into() });
+        let is = |output: Option<OutputFacts>, source| told(&object, &seen(output, source));
+        let good = || Some(output(&object, Hs384));
+        assert_eq!(is(None, referenced(Hs384, false)), "publish");
+        assert_eq!(is(good(), referenced(Hs384, false)), "publish");
+        assert_eq!(is(good(), referenced(Hs384, true)), "keep");
+        // Only what describes it changes with the algorithm, if the value is good enough for both.
+        assert_eq!(is(Some(output(&object, Hs512)), referenced(Hs512, true)), "heal");
+        assert_eq!(is(None, referenced(Hs256, false)), "InvalidRequest");
+        assert_eq!(is(good(), Source::Missing), "AuthenticationSecretNotConfigured");
+        assert_eq!(is(good(), Source::Unreadable(Violation::TrailingNewline)), "InvalidRequest");
+        assert_eq!(is(Some(OutputFacts { value: None, ..good().unwrap() }), Source::Missing), "AuthenticationSecretNotConfigured");
+    }
+}

@@ -1,54 +1,58 @@
-//! Refused when changed.
+//! Refused when they are changed: immutability has no hole.
 
 use serde_json::{Value, json};
 
-use super::{Kind, all_as_expected};
+use super::{
+    Kind, REQUIRED,
+    Says::{self, Must, Whole},
+    all_as_expected,
+};
 use crate::support::Scene;
 
-type Row = (&'static str, Kind, Value, Value, &'static str);
+const IMMUTABLE: Says = Must("stay as it was created: it is immutable");
+
+/// Which field, what is done, the kind, two changes to a good spec, and what the API server says about the second.
+type Row = (&'static str, &'static str, Kind, Value, Value, Says);
 
 #[tokio::test]
 async fn immutable_fields() {
-    let scene = Scene::new("changed").await;
+    const EXACTLY_ONE: &str = "exactly one of idpRef and idpId must be set";
     let id = "12345678-90ab-cdef-fedc-ab0987654321";
-    let same = json!({});
-    let by_id = json!({ "idpRef": null, "idpId": "1" });
+    let tenant = |what, after, says| ("tenantId", what, Kind::Tjs, json!({}), after, says);
+    let by_ref = |field, what, after, says| (field, what, Kind::Uia, json!({}), after, says);
+    let by_id = |field, what, after, says| (field, what, Kind::Uia, json!({ "idpRef": null, "idpId": "1" }), after, says);
+    let strategy = |field, what, before, after, says| (field, what, Kind::Si, before, after, says);
     let rows: Vec<Row> = vec![
-        ("tenantId changed", Kind::Tjs, same.clone(), json!({ "tenantId": "other" }), "?"),
-        ("tenantId removed", Kind::Tjs, same.clone(), json!({ "tenantId": null }), "?"),
-        ("tenantId case", Kind::Tjs, same.clone(), json!({ "tenantId": "Acme.example.com" }), "?"),
-        ("tenantId changed to bad", Kind::Tjs, same.clone(), json!({ "tenantId": "-" }), "?"),
-        ("userId changed", Kind::Uia, same.clone(), json!({ "userId": "2" }), "?"),
-        ("userId removed", Kind::Uia, same.clone(), json!({ "userId": null }), "?"),
-        ("userId blank", Kind::Uia, same.clone(), json!({ "userId": " " }), "?"),
-        ("idpUserId changed", Kind::Uia, same.clone(), json!({ "idpUserId": "2" }), "?"),
-        ("idpUserId removed", Kind::Uia, same.clone(), json!({ "idpUserId": null }), "?"),
-        ("idpRef changed", Kind::Uia, same.clone(), json!({ "idpRef": { "name": "other" } }), "?"),
-        ("idpRef removed", Kind::Uia, same.clone(), json!({ "idpRef": null }), "?"),
-        ("idpId added", Kind::Uia, same.clone(), json!({ "idpId": "1" }), "?"),
-        ("idpRef -> idpId", Kind::Uia, same.clone(), by_id.clone(), "?"),
-        ("idpId changed", Kind::Uia, by_id.clone(), json!({ "idpRef": null, "idpId": "2" }), "?"),
-        ("idpId removed", Kind::Uia, by_id.clone(), json!({ "idpRef": null }), "?"),
-        ("idpRef added", Kind::Uia, by_id.clone(), json!({ "idpId": "1" }), "?"),
-        ("idpId -> idpRef", Kind::Uia, by_id.clone(), same.clone(), "?"),
-        ("type changed", Kind::Si, same.clone(), json!({ "type": "github" }), "?"),
-        ("type removed", Kind::Si, same.clone(), json!({ "type": null }), "?"),
-        ("id changed", Kind::Si, json!({ "id": id }), json!({ "id": "00000000-0000-0000-0000-000000000000" }), "?"),
-        ("id upper", Kind::Si, json!({ "id": id }), json!({ "id": id.to_uppercase() }), "?"),
-        ("id removed", Kind::Si, json!({ "id": id }), same.clone(), "?"),
-        ("id added", Kind::Si, same.clone(), json!({ "id": id }), "?"),
-        ("secretRef to own output", Kind::Tjs, same.clone(), json!({ "secretRef": { "name": "made-24-jwt" } }), "?"),
-        ("endpoint http later", Kind::Idp, json!({ "keysEndpoint": "http://a", "allowInsecureHttp": true }), json!({ "keysEndpoint": "http://a" }), "?"),
+        tenant("changed", json!({ "tenantId": "other.example.com" }), IMMUTABLE),
+        tenant("changed in case", json!({ "tenantId": "Acme.example.com" }), IMMUTABLE),
+        tenant("removed", json!({ "tenantId": null }), REQUIRED),
+        by_ref("userId", "changed", json!({ "userId": "2" }), IMMUTABLE),
+        by_ref("userId", "removed", json!({ "userId": null }), REQUIRED),
+        by_ref("idpUserId", "changed", json!({ "idpUserId": "midi" }), IMMUTABLE),
+        by_ref("idpUserId", "changed in case", json!({ "idpUserId": "Mini" }), IMMUTABLE),
+        by_ref("idpUserId", "removed", json!({ "idpUserId": null }), REQUIRED),
+        by_id("idpId", "changed", json!({ "idpRef": null, "idpId": "2" }), IMMUTABLE),
+        strategy("type", "changed", json!({}), json!({ "type": "github" }), IMMUTABLE),
+        strategy("type", "removed", json!({}), json!({ "type": null }), REQUIRED),
+        strategy("id", "changed", json!({ "id": id }), json!({ "id": "00000000-0000-0000-0000-000000000000" }), IMMUTABLE),
     ];
-    let mut differ = Vec::new();
+    let _ = EXACTLY_ONE;
+    let _: Says = Whole("");
+    all_are_refused(rows).await;
+}
+
+async fn all_are_refused(rows: Vec<Row>) {
+    let scene = Scene::new("changed").await;
     let count = rows.len();
-    for (number, (what, kind, before, after, causes)) in rows.into_iter().enumerate() {
-        let name = format!("made-{}", number + 1);
+    let mut differ = Vec::new();
+    for (number, (field, what, kind, before, after, says)) in rows.into_iter().enumerate() {
+        let name = format!("made-{number}");
         kind.apply(&scene, &name, kind.with(&before)).await.unwrap();
-        let got = kind.apply(&scene, &name, kind.with(&after)).await;
-        let expected = kind.invalid(&name, causes);
+        let spec = kind.with(&after);
+        let expected = says.message(kind, &name, &spec, field);
+        let got = kind.apply(&scene, &name, spec).await;
         if got.as_ref() != Err(&expected) {
-            differ.push(format!("{what}\n  is   {got:?}\n  not  {expected:?}"));
+            differ.push(format!("{field} {what}\n  is   {got:?}\n  not  {expected:?}"));
         }
     }
     all_as_expected(count, &differ);
