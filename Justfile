@@ -30,3 +30,7 @@ crds:
 # Shows the operator at work; with --keep it stays up
 demo *ARGS:
     cargo demo {{ ARGS }}
+
+# Measures a cold start against a bare client that does the same writes; takes the number of objects
+bench *ARGS:
+    cargo bench --bench cold_start -- {{ ARGS }}

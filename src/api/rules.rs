@@ -15,7 +15,10 @@ pub fn immutable(field: &str) -> Value {
 }
 
 fn immutable_rule(field: &str) -> Value {
-    rule("self == oldSelf", &format!("{field} must stay as it was created: it is immutable"))
+    rule(
+        "self == oldSelf",
+        &format!("{field} must stay as it was created: it is immutable"),
+    )
 }
 
 /// Parent rules: none of these optional fields is added or removed after creation.
@@ -54,7 +57,10 @@ fn identifier_rule(field: &str) -> Value {
 /// Text for people: not blank.
 #[must_use]
 pub fn not_blank(field: &str) -> Value {
-    json!([rule("size(self) == 0 || size(self.trim()) > 0", &format!("{field} must be more than white space"))])
+    json!([rule(
+        "size(self) == 0 || size(self.trim()) > 0",
+        &format!("{field} must be more than white space")
+    )])
 }
 
 /// A DNS-1123 subdomain, as names of Secrets and of our own objects are.
@@ -62,7 +68,9 @@ pub fn not_blank(field: &str) -> Value {
 pub fn object_name(field: &str) -> Value {
     json!([rule(
         r"size(self) == 0 || self.matches('^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$')",
-        &format!("{field} must be the name of an object: lower-case letters, digits, '-' and '.', a letter or digit at both ends"),
+        &format!(
+            "{field} must be the name of an object: lower-case letters, digits, '-' and '.', a letter or digit at both ends"
+        ),
     )])
 }
 
@@ -120,13 +128,20 @@ pub fn endpoint(field: &str) -> Value {
     json!([
         rule(
             &format!("size(self) == 0 || !{VISIBLE} || {SCHEME}"),
-            &format!("{field} must be a URL that starts with 'https://', or with 'http://' where allowInsecureHttp is true"),
+            &format!(
+                "{field} must be a URL that starts with 'https://', or with 'http://' where allowInsecureHttp is true"
+            ),
         ),
         rule(
             VISIBLE,
-            &format!("{field} must be a URL of visible ASCII characters, without white space: percent-encode any others, or use Punycode ('xn--') in the host"),
+            &format!(
+                "{field} must be a URL of visible ASCII characters, without white space: percent-encode any others, or use Punycode ('xn--') in the host"
+            ),
         ),
-        rule(r"!self.contains('#')", &format!("{field} must be a URL without a fragment ('#')")),
+        rule(
+            r"!self.contains('#')",
+            &format!("{field} must be a URL without a fragment ('#')")
+        ),
         rule(
             r"!self.matches('^[a-z]+://[^/?#]*@')",
             &format!("{field} must be a URL without user info ('user:password@')"),
@@ -135,7 +150,9 @@ pub fn endpoint(field: &str) -> Value {
             &format!(
                 r"!{SCHEME} || !{VISIBLE} || self.matches('^[a-z]+://([^/?#]*@)?([A-Za-z0-9._-]*[A-Za-z0-9_-]\\.?|\\[[0-9A-Fa-f:.]+\\])(:({PORT}))?([/?#]|$)')"
             ),
-            &format!("{field} must be a URL with a host (an IPv6 address in brackets), and a port from 1 to 65535 if any"),
+            &format!(
+                "{field} must be a URL with a host (an IPv6 address in brackets), and a port from 1 to 65535 if any"
+            ),
         ),
     ])
 }

@@ -72,7 +72,9 @@ fn print_crds() -> ExitCode {
 
 fn crds_yaml() -> Result<String, Box<dyn std::error::Error>> {
     let documents: Result<Vec<String>, _> = api::crds()?.iter().map(serde_saphyr::to_string).collect();
-    Ok(documents?.iter().fold(String::new(), |all, document| format!("{all}---\n{document}")))
+    Ok(documents?
+        .iter()
+        .fold(String::new(), |all, document| format!("{all}---\n{document}")))
 }
 
 /// One line: the error and its causes.

@@ -24,7 +24,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// When TLS or credentials can't be set up.
 pub fn client(mut config: Config, metrics: Metrics) -> kube::Result<Client> {
     config.connect_timeout = Some(CONNECT_TIMEOUT);
-    Ok(ClientBuilder::try_from(config)?.with_layer(&CountLayer(metrics)).build())
+    Ok(ClientBuilder::try_from(config)?
+        .with_layer(&CountLayer(metrics))
+        .build())
 }
 
 struct CountLayer(Metrics);
@@ -33,7 +35,10 @@ impl<S> Layer<S> for CountLayer {
     type Service = Count<S>;
 
     fn layer(&self, inner: S) -> Count<S> {
-        Count { inner, metrics: self.0.clone() }
+        Count {
+            inner,
+            metrics: self.0.clone(),
+        }
     }
 }
 
@@ -61,7 +66,9 @@ where
         let response = self.inner.call(request);
         Box::pin(async move {
             let response = response.await;
-            let code = response.as_ref().map_or_else(|_| "none".to_owned(), |response| response.status().as_u16().to_string());
+            let code = response
+                .as_ref()
+                .map_or_else(|_| "none".to_owned(), |response| response.status().as_u16().to_string());
             requests.get_or_create(&ApiRequestLabels { verb, kind, code }).inc();
             response
         })
@@ -83,7 +90,9 @@ fn describe(method: &Method, uri: &http::Uri) -> (&'static str, String) {
         [plural, _] => ((*plural).to_owned(), true),
         [plural, _, subresource, ..] => (format!("{plural}/{subresource}"), true),
     };
-    let is_watch = uri.query().is_some_and(|query| query.split('&').any(|part| part == "watch=true"));
+    let is_watch = uri
+        .query()
+        .is_some_and(|query| query.split('&').any(|part| part == "watch=true"));
     let verb = match (method.as_str(), is_named) {
         ("GET", _) if is_watch => "watch",
         ("GET", true) => "get",
@@ -105,12 +114,22 @@ mod tests {
 
     #[rstest]
     #[case("GET", "/api/v1/secrets?limit=500", "list", "secrets")]
-    #[case("GET", "/api/v1/namespaces/a/secrets?&watch=true&timeoutSeconds=290", "watch", "secrets")]
+    #[case(
+        "GET",
+        "/api/v1/namespaces/a/secrets?&watch=true&timeoutSeconds=290",
+        "watch",
+        "secrets"
+    )]
     #[case("GET", "/api/v1/namespaces/a/secrets/b", "get", "secrets")]
     #[case("GET", "/api/v1/namespaces/a", "get", "namespaces")]
     #[case("POST", "/apis/events.k8s.io/v1/namespaces/a/events?", "create", "events")]
     #[case("PUT", "/api/v1/namespaces/a/configmaps/b?", "update", "configmaps")]
-    #[case("PATCH", "/apis/idp-operator.dev/v1alpha1/namespaces/a/identityproviders/b/status?", "patch", "identityproviders/status")]
+    #[case(
+        "PATCH",
+        "/apis/idp-operator.dev/v1alpha1/namespaces/a/identityproviders/b/status?",
+        "patch",
+        "identityproviders/status"
+    )]
     #[case("GET", "/version", "list", "none")]
     fn requests_are_counted_as_rbac_names_them(
         #[case] method: &str,

@@ -42,10 +42,18 @@ impl Connector {
         let loaded = rustls_native_certs::load_native_certs();
         let (added, ignored) = roots.add_parsable_certificates(loaded.certs);
         if added == 0 {
-            tracing::warn!(ignored, "no certificate authorities found: every https keysEndpoint will fail with TlsFailed");
+            tracing::warn!(
+                ignored,
+                "no certificate authorities found: every https keysEndpoint will fail with TlsFailed"
+            );
         }
-        let config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
-        Self { policy: Arc::new(policy), tls: TlsConnector::from(Arc::new(config)) }
+        let config = ClientConfig::builder()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        Self {
+            policy: Arc::new(policy),
+            tls: TlsConnector::from(Arc::new(config)),
+        }
     }
 
     /// The body of the answer to a GET.
@@ -53,7 +61,9 @@ impl Connector {
     /// # Errors
     /// Why there is none, without a word of the answer or its address.
     pub async fn get(&self, url: &str) -> Result<Vec<u8>, FetchError> {
-        tokio::time::timeout(TIMEOUT, self.fetch(url)).await.unwrap_or(Err(FetchError::Unreachable))
+        tokio::time::timeout(TIMEOUT, self.fetch(url))
+            .await
+            .unwrap_or(Err(FetchError::Unreachable))
     }
 
     async fn fetch(&self, url: &str) -> Result<Vec<u8>, FetchError> {
@@ -75,9 +85,10 @@ impl Connector {
         let resolved: Vec<SocketAddr> = match host {
             Host::Ipv4(ip) => vec![SocketAddr::new((*ip).into(), port)],
             Host::Ipv6(ip) => vec![SocketAddr::new((*ip).into(), port)],
-            Host::Domain(name) => {
-                tokio::net::lookup_host((*name, port)).await.map_err(|_| FetchError::Unreachable)?.collect()
-            }
+            Host::Domain(name) => tokio::net::lookup_host((*name, port))
+                .await
+                .map_err(|_| FetchError::Unreachable)?
+                .collect(),
         };
         let mut refused = false;
         for address in resolved {
@@ -87,7 +98,11 @@ impl Connector {
                 return Ok(stream);
             }
         }
-        Err(if refused { FetchError::AddressForbidden } else { FetchError::Unreachable })
+        Err(if refused {
+            FetchError::AddressForbidden
+        } else {
+            FetchError::Unreachable
+        })
     }
 }
 
@@ -104,8 +119,9 @@ where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     let unreachable = |_| FetchError::Unreachable;
-    let (mut sender, connection) =
-        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(unreachable)?;
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+        .await
+        .map_err(unreachable)?;
     let exchange = async {
         let response = sender.send_request(request(url)?).await.map_err(unreachable)?;
         let status = response.status();
@@ -117,7 +133,11 @@ where
         }
         let body = Limited::new(response.into_body(), MAX_BODY).collect().await;
         body.map(|collected| collected.to_bytes().to_vec()).map_err(|error| {
-            if error.is::<LengthLimitError>() { FetchError::BodyTooLarge } else { FetchError::Unreachable }
+            if error.is::<LengthLimitError>() {
+                FetchError::BodyTooLarge
+            } else {
+                FetchError::Unreachable
+            }
         })
     };
     tokio::pin!(connection);
@@ -135,7 +155,9 @@ fn request(url: &Url) -> Result<Request<Empty<Bytes>>, FetchError> {
         (Some(host), None) => host.to_owned(),
         (None, _) => return Err(FetchError::Unreachable),
     };
-    let target = url.query().map_or_else(|| url.path().to_owned(), |query| format!("{}?{query}", url.path()));
+    let target = url
+        .query()
+        .map_or_else(|| url.path().to_owned(), |query| format!("{}?{query}", url.path()));
     Request::get(target)
         .header(header::HOST, host)
         .header(header::ACCEPT, "application/jwk-set+json, application/json")

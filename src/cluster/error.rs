@@ -44,15 +44,26 @@ impl Error {
         let name = name.to_owned();
         match &source {
             kube::Error::Api(status) if is_terminating(status) => Self::NamespaceTerminating,
-            kube::Error::Api(status) if status.is_conflict() || status.is_already_exists() => Self::Raced { kind, name },
+            kube::Error::Api(status) if status.is_conflict() || status.is_already_exists() => {
+                Self::Raced { kind, name }
+            }
             kube::Error::Api(status) if status.is_not_found() && verb != "get" => Self::Raced { kind, name },
-            _ => Self::Api { verb, kind, name, source: Box::new(source) },
+            _ => Self::Api {
+                verb,
+                kind,
+                name,
+                source: Box::new(source),
+            },
         }
     }
 }
 
 fn is_terminating(status: &Status) -> bool {
-    status.details.iter().flat_map(|details| &details.causes).any(|cause| cause.reason == "NamespaceTerminating")
+    status
+        .details
+        .iter()
+        .flat_map(|details| &details.causes)
+        .any(|cause| cause.reason == "NamespaceTerminating")
 }
 
 fn answer(source: &kube::Error) -> String {

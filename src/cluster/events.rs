@@ -33,13 +33,25 @@ impl Events {
     #[must_use]
     pub fn new(client: Client) -> Self {
         let instance = std::env::var("POD_NAME").ok();
-        Self { recorder: Recorder::new(client, Reporter { controller: OPERATOR.to_owned(), instance }) }
+        Self {
+            recorder: Recorder::new(
+                client,
+                Reporter {
+                    controller: OPERATOR.to_owned(),
+                    instance,
+                },
+            ),
+        }
     }
 
     /// Publishes a notice on an object. An Event is a courtesy: a failure is logged and changes nothing.
     pub async fn publish(&self, notice: &Notice, object: &ObjectReference) {
         let event = Event {
-            type_: if notice.warning { EventType::Warning } else { EventType::Normal },
+            type_: if notice.warning {
+                EventType::Warning
+            } else {
+                EventType::Normal
+            },
             reason: notice.reason.clone(),
             note: Some(notice.note.chars().take(MAX_NOTE / 4).collect()),
             action: "Reconcile".to_owned(),

@@ -47,7 +47,13 @@ impl Fetcher {
     /// A fetcher that calls `wake` after each fetch.
     #[must_use]
     pub fn new(connector: Connector, wake: Wake, metrics: Metrics) -> Self {
-        Self { connector, slots: Arc::new(Semaphore::new(SLOTS)), known: Arc::default(), wake, metrics }
+        Self {
+            connector,
+            slots: Arc::new(Semaphore::new(SLOTS)),
+            known: Arc::default(),
+            wake,
+            metrics,
+        }
     }
 
     /// What is known of this object's keys from this source: nothing, where the source is new or the object another
@@ -84,11 +90,19 @@ impl Fetcher {
         {
             let mut known = self.lock();
             // Meanwhile the object may be gone, made anew, or have another source.
-            let Some(entry) = known.get_mut(&key).filter(|entry| entry.uid == uid && entry.source == source) else {
+            let Some(entry) = known
+                .get_mut(&key)
+                .filter(|entry| entry.uid == uid && entry.source == source)
+            else {
                 return;
             };
             entry.in_flight = false;
-            entry.seen = Some(KeysSeen::after(entry.seen.take(), result, Timestamp::now(), rand::random()));
+            entry.seen = Some(KeysSeen::after(
+                entry.seen.take(),
+                result,
+                Timestamp::now(),
+                rand::random(),
+            ));
         }
         (self.wake)(key);
     }
@@ -108,6 +122,11 @@ impl Fetcher {
 
 impl Known {
     fn new(uid: &str, source: &KeySource) -> Self {
-        Self { uid: uid.to_owned(), source: source.clone(), seen: None, in_flight: false }
+        Self {
+            uid: uid.to_owned(),
+            source: source.clone(),
+            seen: None,
+            in_flight: false,
+        }
     }
 }

@@ -76,12 +76,20 @@ impl Default for Metrics {
         let mut registry = Registry::with_prefix("idp_operator");
         let reconciles = Family::default();
         registry.register("reconciles", "Reconciles that ended", reconciles.clone());
-        let reconcile_duration: Family<_, Histogram, fn() -> Histogram> = Family::new_with_constructor(|| {
-            Histogram::new([0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0])
-        });
-        registry.register_with_unit("reconcile_duration", "Duration of reconciles", Unit::Seconds, reconcile_duration.clone());
+        let reconcile_duration: Family<_, Histogram, fn() -> Histogram> =
+            Family::new_with_constructor(|| Histogram::new([0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0]));
+        registry.register_with_unit(
+            "reconcile_duration",
+            "Duration of reconciles",
+            Unit::Seconds,
+            reconcile_duration.clone(),
+        );
         let objects = Family::default();
-        registry.register("objects", "Objects by kind and by the status of their condition Ready", objects.clone());
+        registry.register(
+            "objects",
+            "Objects by kind and by the status of their condition Ready",
+            objects.clone(),
+        );
         let api_requests = Family::default();
         registry.register("api_requests", "Requests to the API server", api_requests.clone());
         let keys_fetches = Family::default();
@@ -96,8 +104,16 @@ impl Default for Metrics {
             watch_last_event.clone(),
         );
         let unreadable_objects = Family::default();
-        registry.register("unreadable_objects", "Times that an object could not be read", unreadable_objects.clone());
-        registry.register("build", "This build", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
+        registry.register(
+            "unreadable_objects",
+            "Times that an object could not be read",
+            unreadable_objects.clone(),
+        );
+        registry.register(
+            "build",
+            "This build",
+            Info::new([("version", env!("CARGO_PKG_VERSION"))]),
+        );
         Self {
             registry: std::sync::Arc::new(registry),
             reconciles,

@@ -38,7 +38,10 @@ impl<K: Resource<DynamicType = ()> + Clone + Debug + Send + Sync + 'static> Defa
         // Ready from the start: the gate holds the controllers until the watch has listed.
         writer.apply_watcher_event(&Event::Init);
         writer.apply_watcher_event(&Event::InitDone);
-        Self { reader: writer.as_reader(), writer: Mutex::new(writer) }
+        Self {
+            reader: writer.as_reader(),
+            writer: Mutex::new(writer),
+        }
     }
 }
 
@@ -52,7 +55,8 @@ impl<K: Resource<DynamicType = ()> + Clone + Debug + Send + Sync + 'static> Obje
     /// The object, unless it does not exist or is being deleted: both count as missing.
     #[must_use]
     pub fn live(&self, key: &ObjectKey) -> Option<Arc<K>> {
-        self.get(key).filter(|object| object.meta().deletion_timestamp.is_none())
+        self.get(key)
+            .filter(|object| object.meta().deletion_timestamp.is_none())
     }
 
     fn get(&self, key: &ObjectKey) -> Option<Arc<K>> {
@@ -70,7 +74,10 @@ impl<K: Resource<DynamicType = ()> + Clone + Debug + Send + Sync + 'static> Obje
             return Changed { old, new: None };
         }
         writer.apply_watcher_event(&Event::Apply(object));
-        Changed { old, new: self.get(&key) }
+        Changed {
+            old,
+            new: self.get(&key),
+        }
     }
 
     /// The watch saw that this object is gone.
@@ -88,11 +95,17 @@ impl<K: Resource<DynamicType = ()> + Clone + Debug + Send + Sync + 'static> Obje
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         let key = ObjectKey::of(&object);
         let old = self.get(&key);
-        if old.as_ref().is_none_or(|old| old.uid() != object.uid() || !is_newer(&object, old.as_ref())) {
+        if old
+            .as_ref()
+            .is_none_or(|old| old.uid() != object.uid() || !is_newer(&object, old.as_ref()))
+        {
             return Changed { old, new: None };
         }
         writer.apply_watcher_event(&Event::Apply(object));
-        Changed { old, new: self.get(&key) }
+        Changed {
+            old,
+            new: self.get(&key),
+        }
     }
 }
 
@@ -103,7 +116,11 @@ fn reference<K: Resource<DynamicType = ()>>(key: &ObjectKey) -> ObjectRef<K> {
 /// resourceVersions of one resource are decimal numbers that grow (KEP-5504). Where they are not, whatever comes is
 /// taken for newer.
 fn is_newer<K: Resource>(object: &K, known: &K) -> bool {
-    let version = |object: &K| object.resource_version().and_then(|version| version.parse::<u128>().ok());
+    let version = |object: &K| {
+        object
+            .resource_version()
+            .and_then(|version| version.parse::<u128>().ok())
+    };
     match (version(object), version(known)) {
         (Some(new), Some(old)) => new > old,
         _ => true,
@@ -131,7 +148,9 @@ mod tests {
     }
 
     fn version(objects: &Objects<ConfigMap>) -> Option<String> {
-        objects.live(&ObjectKey::new("ns", "a")).and_then(|object| object.resource_version())
+        objects
+            .live(&ObjectKey::new("ns", "a"))
+            .and_then(|object| object.resource_version())
     }
 
     #[test]

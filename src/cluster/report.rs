@@ -36,11 +36,18 @@ where
     let patch = StatusPatch {
         api_version: K::api_version(&()).into_owned(),
         kind: kind.to_owned(),
-        metadata: ObjectMeta { name: Some(name.clone()), uid: object.uid(), ..ObjectMeta::default() },
+        metadata: ObjectMeta {
+            name: Some(name.clone()),
+            uid: object.uid(),
+            ..ObjectMeta::default()
+        },
         status,
     };
     let api = Api::<K>::namespaced(client.clone(), &object.namespace().unwrap_or_default());
-    match api.patch_status(&name, &PatchParams::apply(OPERATOR).force(), &Patch::Apply(patch)).await {
+    match api
+        .patch_status(&name, &PatchParams::apply(OPERATOR).force(), &Patch::Apply(patch))
+        .await
+    {
         Ok(written) => Ok(Some(written)),
         // Gone, or another object by now.
         Err(kube::Error::Api(answer)) if answer.is_not_found() || answer.is_conflict() => Ok(None),

@@ -51,7 +51,10 @@ pub async fn follow<K>(
                 continue;
             }
         };
-        metrics.watch_last_event.get_or_create(&KindLabels { kind: name }).set(jiff::Timestamp::now().as_second());
+        metrics
+            .watch_last_event
+            .get_or_create(&KindLabels { kind: name })
+            .set(jiff::Timestamp::now().as_second());
         if !part.complained.is_empty() {
             tracing::info!(watch = name, "{}watch works again", part.place);
             part.complained.clear();
@@ -74,8 +77,15 @@ struct Part {
 
 impl Part {
     fn of<K: Resource>(api: &Api<K>) -> Self {
-        let place = api.namespace().map(|namespace| format!("in namespace {namespace}: ")).unwrap_or_default();
-        Self { place, relist: Relist::default(), complained: String::new() }
+        let place = api
+            .namespace()
+            .map(|namespace| format!("in namespace {namespace}: "))
+            .unwrap_or_default();
+        Self {
+            place,
+            relist: Relist::default(),
+            complained: String::new(),
+        }
     }
 }
 
@@ -85,7 +95,9 @@ fn explain(error: &watcher::Error) -> String {
         InitialListFailed(kube::Error::Api(status)) | WatchStartFailed(kube::Error::Api(status)) => {
             match (status.is_not_found(), status.is_forbidden()) {
                 (true, _) => "the CustomResourceDefinition is not installed".to_owned(),
-                (_, true) => "the API server answered 403 Forbidden: the operator's role must allow list and watch".to_owned(),
+                (_, true) => {
+                    "the API server answered 403 Forbidden: the operator's role must allow list and watch".to_owned()
+                }
                 _ => format!("the API server answered {} {}", status.code, status.reason),
             }
         }

@@ -65,7 +65,10 @@ impl Outputs {
     /// What is known of this Secret at this resourceVersion.
     #[must_use]
     pub fn secret(&self, key: &ObjectKey, version: &str) -> Option<OutputFacts> {
-        lock(&self.secrets).get(key).filter(|facts| facts.resource_version == version).cloned()
+        lock(&self.secrets)
+            .get(key)
+            .filter(|facts| facts.resource_version == version)
+            .cloned()
     }
 
     /// What is known of this Secret now; nothing once it is gone.

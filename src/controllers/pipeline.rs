@@ -16,12 +16,14 @@ use kube::runtime::controller::Action;
 use super::{context::Context, kinds::Managed, world::World};
 use crate::{
     api::status::{HasCore as _, StatusCore, condition},
-    cluster::{error::Error, events::Notice, metrics::{KindLabels, ReconcileLabels}, report::report},
-    desired::status::{self, Subject},
-    domain::{
-        schedule,
-        verdict::Judgement,
+    cluster::{
+        error::Error,
+        events::Notice,
+        metrics::{KindLabels, ReconcileLabels},
+        report::report,
     },
+    desired::status::{self, Subject},
+    domain::{schedule, verdict::Judgement},
 };
 
 /// Bound on one attempt, all its calls included. kube retries calls on its own, for minutes if it is let.
@@ -92,8 +94,14 @@ where
         Err(Error::Raced { .. }) => "raced",
         Err(_) => "error",
     };
-    ctx.metrics.reconciles.get_or_create(&ReconcileLabels { kind, result: label }).inc();
-    ctx.metrics.reconcile_duration.get_or_create(&KindLabels { kind }).observe(started.elapsed().as_secs_f64());
+    ctx.metrics
+        .reconciles
+        .get_or_create(&ReconcileLabels { kind, result: label })
+        .inc();
+    ctx.metrics
+        .reconcile_duration
+        .get_or_create(&KindLabels { kind })
+        .observe(started.elapsed().as_secs_f64());
     match &result {
         Ok(_) => ctx.failures.clear(&request),
         Err(error) => {
@@ -153,7 +161,9 @@ where
         }
         step(object.clone(), ctx.clone(), reads).await
     };
-    tokio::time::timeout(DEADLINE, attempts).await.unwrap_or(Err(Error::Deadline(DEADLINE)))
+    tokio::time::timeout(DEADLINE, attempts)
+        .await
+        .unwrap_or(Err(Error::Deadline(DEADLINE)))
 }
 
 /// Writes the status if it differs, then tells of a changed verdict.
@@ -162,7 +172,9 @@ async fn write<K: Managed>(object: &K, ctx: &Context, old: &K::Status, new: K::S
         return Ok(());
     }
     let written = tokio::time::timeout(DEADLINE, report(&ctx.client, K::KIND.as_str(), object, &new)).await;
-    let Some(written) = written.unwrap_or(Err(Error::Deadline(DEADLINE)))? else { return Ok(()) };
+    let Some(written) = written.unwrap_or(Err(Error::Deadline(DEADLINE)))? else {
+        return Ok(());
+    };
     let changed = K::objects(&ctx.world).written(written);
     if let Some(new) = changed.new {
         K::after_change(ctx, changed.old.as_deref(), Some(&new));
@@ -205,13 +217,21 @@ fn with_core<S: crate::api::status::HasCore>(mut status: S, core: StatusCore) ->
 
 /// News of `Ready`, if there are any: none for a first verdict that is good, and none for `Unknown`, which is no verdict.
 fn verdict_change(old: &StatusCore, new: &StatusCore) -> Option<Notice> {
-    let ready = new.condition(condition::READY).filter(|ready| ready.status != "Unknown")?;
-    let before = old.condition(condition::READY).filter(|before| before.status != "Unknown");
+    let ready = new
+        .condition(condition::READY)
+        .filter(|ready| ready.status != "Unknown")?;
+    let before = old
+        .condition(condition::READY)
+        .filter(|before| before.status != "Unknown");
     let is_news = match before {
         Some(before) => before.status != ready.status || before.reason != ready.reason,
         None => ready.status != "True",
     };
-    is_news.then(|| Notice { warning: ready.status != "True", reason: ready.reason.clone(), note: ready.message.clone() })
+    is_news.then(|| Notice {
+        warning: ready.status != "True",
+        reason: ready.reason.clone(),
+        note: ready.message.clone(),
+    })
 }
 
 #[cfg(test)]
@@ -230,7 +250,10 @@ mod tests {
             observed_generation: Some(1),
             last_transition_time: Time(jiff::Timestamp::UNIX_EPOCH),
         });
-        StatusCore { conditions: condition.into_iter().collect(), ..StatusCore::default() }
+        StatusCore {
+            conditions: condition.into_iter().collect(),
+            ..StatusCore::default()
+        }
     }
 
     #[rstest]

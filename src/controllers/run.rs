@@ -71,7 +71,9 @@ impl Watches<'_> {
         let ctx = self.ctx.clone();
         let apis = apis::<K>(&ctx.client, self.namespaces);
         let metrics = ctx.metrics.clone();
-        tasks.spawn(follow(name, apis, self.gate.clone(), metrics, move |change| on(&ctx, change)));
+        tasks.spawn(follow(name, apis, self.gate.clone(), metrics, move |change| {
+            on(&ctx, change)
+        }));
     }
 }
 
@@ -82,7 +84,10 @@ where
     if namespaces.is_empty() {
         return vec![Api::all(client.clone())];
     }
-    namespaces.iter().map(|namespace| Api::namespaced(client.clone(), namespace)).collect()
+    namespaces
+        .iter()
+        .map(|namespace| Api::namespaced(client.clone(), namespace))
+        .collect()
 }
 
 /// Runs all controllers until `stop` is cancelled and the reconciles under way have ended.
@@ -110,19 +115,24 @@ impl Start {
         F: Fn(Arc<K>, Arc<Context>, Reads) -> Fut + Copy + Send + Sync + 'static,
         Fut: Future<Output = Result<Step<K::Status>, Error>> + Send + 'static,
     {
-        let Some(queue) = self.ctx.world.take_queue(K::KIND) else { return };
+        let Some(queue) = self.ctx.world.take_queue(K::KIND) else {
+            return;
+        };
         let requests = queue.map(|key| ObjectRef::new(&key.name).within(&key.namespace));
         // Our own watches fill the store and the queue: they know of deletions that a relist shows, and of relations.
-        Controller::for_stream(stream::pending::<Result<K, watcher::Error>>(), K::objects(&self.ctx.world).store())
-            .reconcile_on(requests)
-            .with_config(controller::Config::default().concurrency(self.concurrency))
-            .graceful_shutdown_on(self.stop.clone().cancelled_owned())
-            .run(
-                move |object, ctx| pipeline::reconcile(object, ctx, step),
-                |object, _, ctx| pipeline::error_policy(object.as_ref(), &ctx),
-                self.ctx.clone(),
-            )
-            .for_each(|_| future::ready(()))
-            .await;
+        Controller::for_stream(
+            stream::pending::<Result<K, watcher::Error>>(),
+            K::objects(&self.ctx.world).store(),
+        )
+        .reconcile_on(requests)
+        .with_config(controller::Config::default().concurrency(self.concurrency))
+        .graceful_shutdown_on(self.stop.clone().cancelled_owned())
+        .run(
+            move |object, ctx| pipeline::reconcile(object, ctx, step),
+            |object, _, ctx| pipeline::error_policy(object.as_ref(), &ctx),
+            self.ctx.clone(),
+        )
+        .for_each(|_| future::ready(()))
+        .await;
     }
 }

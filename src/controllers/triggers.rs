@@ -12,9 +12,7 @@ use super::{
     kinds::Managed,
     world::{Relation, World},
 };
-use crate::{
-    cluster::{key::ObjectKey, metrics::KindLabels, relist::Change},
-};
+use crate::cluster::{key::ObjectKey, metrics::KindLabels, relist::Change};
 
 /// A change of an object of ours.
 pub fn on_change<K: Managed>(ctx: &Context, change: Change<DeserializeGuard<K>>) {
@@ -52,7 +50,13 @@ fn tell_unreadable<K: Managed>(ctx: &Context, object: &InvalidObject) -> ObjectK
         object.metadata.namespace.clone().unwrap_or_default(),
         object.metadata.name.clone().unwrap_or_default(),
     );
-    tracing::error!(kind, namespace = key.namespace, name = key.name, error = object.error, "object can't be read: is its CustomResourceDefinition of this version?");
+    tracing::error!(
+        kind,
+        namespace = key.namespace,
+        name = key.name,
+        error = object.error,
+        "object can't be read: is its CustomResourceDefinition of this version?"
+    );
     ctx.metrics.unreadable_objects.get_or_create(&KindLabels { kind }).inc();
     key
 }
@@ -82,7 +86,10 @@ where
     PartialObjectMeta<K>: kube::Resource,
 {
     match change {
-        Change::Applied(object) => (ObjectKey::of(&object), Some(object.resource_version().unwrap_or_default())),
+        Change::Applied(object) => (
+            ObjectKey::of(&object),
+            Some(object.resource_version().unwrap_or_default()),
+        ),
         Change::Deleted(key) => (key, None),
     }
 }

@@ -99,12 +99,20 @@ impl World {
     /// The objects of this relation.
     #[must_use]
     pub fn related(&self, relation: &Relation) -> Vec<Request> {
-        self.relations.read().unwrap_or_else(PoisonError::into_inner).get(relation).cloned().collect()
+        self.relations
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(relation)
+            .cloned()
+            .collect()
     }
 
     /// The object has exactly these relations from now on.
     pub fn relate(&self, request: &Request, relations: Vec<Relation>) {
-        self.relations.write().unwrap_or_else(PoisonError::into_inner).set(request, relations);
+        self.relations
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .set(request, relations);
     }
 
     /// The request to look at this object again.

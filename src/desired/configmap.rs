@@ -33,7 +33,10 @@ pub fn is_ours(existing: &ConfigMap, idp: &IdentityProvider) -> bool {
 }
 
 fn is_owned(existing: &ConfigMap, idp: &IdentityProvider) -> bool {
-    existing.owner_references().iter().any(|owner| Some(&owner.uid) == idp.metadata.uid.as_ref())
+    existing
+        .owner_references()
+        .iter()
+        .any(|owner| Some(&owner.uid) == idp.metadata.uid.as_ref())
 }
 
 /// The output as it ought to be: `keys` published, or withdrawn (an empty set, so that verifiers refuse everything).
@@ -49,19 +52,20 @@ pub fn desired(idp: &IdentityProvider, keys: Option<&KeySet>, existing: Option<&
         ..ConfigMap::default()
     });
     configmap.metadata.managed_fields = None;
-    configmap.labels_mut().insert(labels::MANAGED.to_owned(), "true".to_owned());
-    configmap.annotations_mut().insert(labels::IDENTITY_PROVIDER.to_owned(), idp.name_any());
+    configmap
+        .labels_mut()
+        .insert(labels::MANAGED.to_owned(), "true".to_owned());
+    configmap
+        .annotations_mut()
+        .insert(labels::IDENTITY_PROVIDER.to_owned(), idp.name_any());
     configmap.metadata.owner_references = Some(owned_by(configmap.owner_references(), &owner(idp)));
     let data = configmap.data.get_or_insert_with(BTreeMap::new);
-    match keys {
-        Some(keys) => {
-            data.insert(JWKS.to_owned(), keys.to_json());
-            data.insert(ISSUER.to_owned(), idp.spec.issuer.clone());
-        }
-        None => {
-            data.insert(JWKS.to_owned(), r#"{"keys":[]}"#.to_owned());
-            data.remove(ISSUER);
-        }
+    if let Some(keys) = keys {
+        data.insert(JWKS.to_owned(), keys.to_json());
+        data.insert(ISSUER.to_owned(), idp.spec.issuer.clone());
+    } else {
+        data.insert(JWKS.to_owned(), r#"{"keys":[]}"#.to_owned());
+        data.remove(ISSUER);
     }
     configmap
 }

@@ -45,7 +45,7 @@ pub struct Parts {
 
 /// The output as it ought to be. What others added to an existing one stays.
 #[must_use]
-pub fn desired(object: &TenantJwtSecret, parts: Parts, existing: Option<Secret>) -> Secret {
+pub fn desired(object: &TenantJwtSecret, parts: &Parts, existing: Option<Secret>) -> Secret {
     let mut secret = existing.unwrap_or_else(|| Secret {
         metadata: ObjectMeta {
             name: Some(name(&object.name_any())),
@@ -56,7 +56,9 @@ pub fn desired(object: &TenantJwtSecret, parts: Parts, existing: Option<Secret>)
         ..Secret::default()
     });
     secret.metadata.managed_fields = None;
-    secret.labels_mut().insert(labels::MANAGED.to_owned(), "true".to_owned());
+    secret
+        .labels_mut()
+        .insert(labels::MANAGED.to_owned(), "true".to_owned());
     let annotations = secret.annotations_mut();
     annotations.insert(labels::TENANT_ID.to_owned(), object.spec.tenant_id.clone());
     annotations.insert(labels::FORMAT.to_owned(), labels::FORMAT_V1.to_owned());

@@ -34,7 +34,9 @@ impl AddressPolicy {
         let any = |refused: &dyn Fn(IpAddr) -> bool| spellings.iter().any(|ip| refused(*ip));
         let listed = |nets: &[IpNet]| any(&|ip| nets.iter().any(|net| net.contains(&ip)));
         let is_api_server = any(&|ip| {
-            self.api_server.iter().any(|server| server.port() == address.port() && server.ip().to_canonical() == ip)
+            self.api_server
+                .iter()
+                .any(|server| server.port() == address.port() && server.ip().to_canonical() == ip)
         });
         if any(&|ip| METADATA.contains(&ip)) || is_api_server || listed(&self.deny) {
             return false;
@@ -59,9 +61,11 @@ fn spellings(ip: IpAddr) -> Vec<IpAddr> {
     let mut all = vec![ip];
     if let IpAddr::V6(v6) = ip {
         let embedded = match v6.segments() {
-            [0, 0, 0, 0, 0, 0 | 0xffff, high, low] if !v6.is_loopback() && !v6.is_unspecified() => Some((high, low)),
-            [0x64, 0xff9b, 0, 0, 0, 0, high, low] | [0x64, 0xff9b, 1, _, _, _, high, low] => Some((high, low)),
-            [0x2002, high, low, ..] => Some((high, low)),
+            _ if v6.is_loopback() || v6.is_unspecified() => None,
+            [0, 0, 0, 0, 0, 0 | 0xffff, high, low]
+            | [0x64, 0xff9b, 0, 0, 0, 0, high, low]
+            | [0x64, 0xff9b, 1, _, _, _, high, low]
+            | [0x2002, high, low, ..] => Some((high, low)),
             _ => None,
         };
         all.extend(embedded.map(|(high, low)| IpAddr::V4(Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low)))));

@@ -82,13 +82,22 @@ impl KeySet {
     /// The ids of the keys that have one, sorted.
     #[must_use]
     pub fn ids(&self) -> Vec<String> {
-        self.keys.iter().filter_map(|key| key.id.clone()).collect::<BTreeSet<_>>().into_iter().collect()
+        self.keys
+            .iter()
+            .filter_map(|key| key.id.clone())
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+            .collect()
     }
 
     /// The algorithms of all keys, sorted.
     #[must_use]
     pub fn algorithms(&self) -> Vec<String> {
-        let all: BTreeSet<&str> = self.keys.iter().flat_map(|key| key.algorithms.iter().copied()).collect();
+        let all: BTreeSet<&str> = self
+            .keys
+            .iter()
+            .flat_map(|key| key.algorithms.iter().copied())
+            .collect();
         all.into_iter().map(str::to_owned).collect()
     }
 
@@ -100,8 +109,12 @@ impl KeySet {
 }
 
 fn parse(body: &[u8]) -> Option<Vec<Map<String, Value>>> {
-    let Ok(Value::Object(mut set)) = serde_json::from_slice(body) else { return None };
-    let Some(Value::Array(keys)) = set.remove("keys") else { return None };
+    let Ok(Value::Object(mut set)) = serde_json::from_slice(body) else {
+        return None;
+    };
+    let Some(Value::Array(keys)) = set.remove("keys") else {
+        return None;
+    };
     if keys.len() > MAX_KEYS {
         return None;
     }
@@ -153,7 +166,10 @@ mod tests {
     #[test]
     fn the_rfc_s_example_has_one_signing_key() {
         let keys = KeySet::judge(RFC_7517.as_bytes()).unwrap();
-        assert_eq!((keys.count(), keys.ids(), keys.algorithms()), (1, vec!["2011-04-29".to_owned()], vec!["RS256".to_owned()]));
+        assert_eq!(
+            (keys.count(), keys.ids(), keys.algorithms()),
+            (1, vec!["2011-04-29".to_owned()], vec!["RS256".to_owned()])
+        );
     }
 
     #[test]
@@ -185,11 +201,20 @@ mod tests {
     #[case::key_without_type(r#"{"keys":[{}]}"#, KeySetError::NotAJwks)]
     #[case::no_key(r#"{"keys":[]}"#, KeySetError::NoUsableKey)]
     #[case::unknown_type(r#"{"keys":[{"kty":"XYZ"}]}"#, KeySetError::NoUsableKey)]
-    #[case::unknown_curve(r#"{"keys":[{"kty":"EC","crv":"secp256k1","x":"AA","y":"AA"}]}"#, KeySetError::NoUsableKey)]
-    #[case::private(r#"{"keys":[{"kty":"RSA","n":"AA","e":"AQAB","d":"AA"}]}"#, KeySetError::PrivateKeyPublished)]
+    #[case::unknown_curve(
+        r#"{"keys":[{"kty":"EC","crv":"secp256k1","x":"AA","y":"AA"}]}"#,
+        KeySetError::NoUsableKey
+    )]
+    #[case::private(
+        r#"{"keys":[{"kty":"RSA","n":"AA","e":"AQAB","d":"AA"}]}"#,
+        KeySetError::PrivateKeyPublished
+    )]
     #[case::symmetric(r#"{"keys":[{"kty":"oct","k":"AA"}]}"#, KeySetError::SymmetricKeyPublished)]
     #[case::padded(r#"{"keys":[{"kty":"RSA","n":"AA==","e":"AQAB"}]}"#, KeySetError::BadKeyEncoding)]
-    #[case::short_coordinate(r#"{"keys":[{"kty":"EC","crv":"P-256","x":"AA","y":"AA"}]}"#, KeySetError::BadKeyEncoding)]
+    #[case::short_coordinate(
+        r#"{"keys":[{"kty":"EC","crv":"P-256","x":"AA","y":"AA"}]}"#,
+        KeySetError::BadKeyEncoding
+    )]
     fn what_is_wrong_is_told_apart(#[case] body: &str, #[case] expected: KeySetError) {
         assert_eq!(KeySet::judge(body.as_bytes()), Err(expected));
     }
@@ -197,15 +222,24 @@ mod tests {
     #[test]
     fn a_set_has_at_most_64_keys() {
         assert_eq!(KeySet::judge(set(&[ED25519; 64]).as_bytes()).unwrap().count(), 64);
-        assert_eq!(KeySet::judge(set(&[ED25519; 65]).as_bytes()), Err(KeySetError::NotAJwks));
+        assert_eq!(
+            KeySet::judge(set(&[ED25519; 65]).as_bytes()),
+            Err(KeySetError::NotAJwks)
+        );
     }
 
     #[test]
     fn signing_keys_of_one_id_are_refused_but_not_where_one_encrypts() {
         let signing = format!(r#"{P256},"kid":"a"}}"#);
         let encrypting = format!(r#"{P256},"kid":"a","use":"enc"}}"#);
-        assert_eq!(KeySet::judge(set(&[&signing, &signing]).as_bytes()), Err(KeySetError::DuplicateKeyId));
-        assert_eq!(KeySet::judge(set(&[&signing, &encrypting]).as_bytes()).unwrap().count(), 1);
+        assert_eq!(
+            KeySet::judge(set(&[&signing, &signing]).as_bytes()),
+            Err(KeySetError::DuplicateKeyId)
+        );
+        assert_eq!(
+            KeySet::judge(set(&[&signing, &encrypting]).as_bytes()).unwrap().count(),
+            1
+        );
     }
 
     #[test]
@@ -221,8 +255,15 @@ mod tests {
     #[case(1025, "AQAB", Err(KeySetError::KeyTooWeak))]
     #[case::exponent_one(256, "AQ", Err(KeySetError::KeyTooWeak))]
     #[case::even_exponent(256, "Ag", Err(KeySetError::KeyTooWeak))]
-    fn rsa_keys_are_bounded(#[case] bytes: usize, #[case] exponent: &str, #[case] expected: Result<usize, KeySetError>) {
-        assert_eq!(KeySet::judge(set(&[&rsa(bytes, exponent)]).as_bytes()).map(|keys| keys.count()), expected);
+    fn rsa_keys_are_bounded(
+        #[case] bytes: usize,
+        #[case] exponent: &str,
+        #[case] expected: Result<usize, KeySetError>,
+    ) {
+        assert_eq!(
+            KeySet::judge(set(&[&rsa(bytes, exponent)]).as_bytes()).map(|keys| keys.count()),
+            expected
+        );
     }
 
     #[test]

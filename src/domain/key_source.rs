@@ -24,7 +24,10 @@ impl KeySource {
     /// The source that the spec names.
     #[must_use]
     pub fn of(spec: &IdentityProviderSpec) -> Self {
-        Self { issuer: spec.issuer.clone(), endpoint: spec.keys_endpoint.clone() }
+        Self {
+            issuer: spec.issuer.clone(),
+            endpoint: spec.keys_endpoint.clone(),
+        }
     }
 }
 
@@ -84,14 +87,22 @@ impl KeysSeen {
                 let failures = failures.saturating_add(1);
                 let good = good.filter(|_| error != KeysError::Judged(KeySetError::PrivateKeyPublished));
                 let wait = super::schedule::backoff(failures, spread).min(REFRESH_INTERVAL);
-                Self { last: Err(error), good, failures, next: later(now, wait) }
+                Self {
+                    last: Err(error),
+                    good,
+                    failures,
+                    next: later(now, wait),
+                }
             }
         }
     }
 }
 
 fn later(now: Timestamp, wait: std::time::Duration) -> Timestamp {
-    SignedDuration::try_from(wait).ok().and_then(|wait| now.checked_add(wait).ok()).unwrap_or(Timestamp::MAX)
+    SignedDuration::try_from(wait)
+        .ok()
+        .and_then(|wait| now.checked_add(wait).ok())
+        .unwrap_or(Timestamp::MAX)
 }
 
 #[cfg(test)]

@@ -3,11 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use k8s_openapi::{
-    ByteString,
-    api::core::v1::Secret,
-    apimachinery::pkg::apis::meta::v1::OwnerReference,
-};
+use k8s_openapi::{ByteString, api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::OwnerReference};
 
 use super::policy::{self, Traits, Violation};
 use crate::api::{labels, tenant_jwt_secret::SigningAlgorithm};
@@ -58,7 +54,9 @@ impl OutputFacts {
     pub fn read(secret: &Secret) -> Self {
         let meta = &secret.metadata;
         let text = |name: &str| {
-            data(secret, name).and_then(|bytes| std::str::from_utf8(&bytes.0).ok()).filter(|text| !text.is_empty())
+            data(secret, name)
+                .and_then(|bytes| std::str::from_utf8(&bytes.0).ok())
+                .filter(|text| !text.is_empty())
         };
         Self {
             resource_version: meta.resource_version.clone().unwrap_or_default(),
@@ -82,8 +80,10 @@ impl OutputFacts {
     pub fn is_ours(&self, tenant_id: &str, uid: &str) -> bool {
         let labelled = self.labels.get(labels::MANAGED).map(String::as_str) == Some("true")
             && self.annotations.get(labels::TENANT_ID).map(String::as_str) == Some(tenant_id);
-        let known_format =
-            self.annotations.get(labels::FORMAT).is_none_or(|format| format == labels::FORMAT_V1);
+        let known_format = self
+            .annotations
+            .get(labels::FORMAT)
+            .is_none_or(|format| format == labels::FORMAT_V1);
         self.opaque && known_format && (labelled || self.is_owned_by(uid))
     }
 

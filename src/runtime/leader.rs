@@ -51,7 +51,11 @@ impl Leader {
             seen: None,
             told: String::new(),
         };
-        Self { leads, task: tokio::spawn(candidate.take_part(sender, stop.clone())), stop }
+        Self {
+            leads,
+            task: tokio::spawn(candidate.take_part(sender, stop.clone())),
+            stop,
+        }
     }
 
     /// Returns when this process is the leader. False: the election has ended.
@@ -152,15 +156,28 @@ impl Candidate {
         };
         let Some(lease) = self.api.get_opt(OPERATOR).await? else {
             spec.acquire_time = Some(now);
-            let metadata = ObjectMeta { name: Some(OPERATOR.to_owned()), ..ObjectMeta::default() };
-            self.api.create(&PostParams::default(), &Lease { metadata, spec: Some(spec) }).await?;
+            let metadata = ObjectMeta {
+                name: Some(OPERATOR.to_owned()),
+                ..ObjectMeta::default()
+            };
+            self.api
+                .create(
+                    &PostParams::default(),
+                    &Lease {
+                        metadata,
+                        spec: Some(spec),
+                    },
+                )
+                .await?;
             return Ok(Held::ByUs);
         };
         let version = lease.resource_version().unwrap_or_default();
         let old = lease.spec.unwrap_or_default();
         let holder = old.holder_identity.filter(|holder| !holder.is_empty());
         if holder.as_ref() != Some(&self.identity) {
-            let seconds = old.lease_duration_seconds.and_then(|seconds| u64::try_from(seconds).ok());
+            let seconds = old
+                .lease_duration_seconds
+                .and_then(|seconds| u64::try_from(seconds).ok());
             if let Some(holder) = holder.filter(|_| !self.has_lapsed(&version, seconds.unwrap_or_default())) {
                 return Ok(Held::By(holder));
             }
@@ -183,10 +200,16 @@ impl Candidate {
     }
 
     async fn release(&self) -> kube::Result<()> {
-        let Some(lease) = self.api.get_opt(OPERATOR).await? else { return Ok(()) };
+        let Some(lease) = self.api.get_opt(OPERATOR).await? else {
+            return Ok(());
+        };
         let version = lease.resource_version().unwrap_or_default();
         if lease.spec.and_then(|spec| spec.holder_identity).as_ref() == Some(&self.identity) {
-            self.change(&version, &json!({ "holderIdentity": null, "acquireTime": null, "renewTime": null })).await?;
+            self.change(
+                &version,
+                &json!({ "holderIdentity": null, "acquireTime": null, "renewTime": null }),
+            )
+            .await?;
         }
         Ok(())
     }
@@ -194,6 +217,8 @@ impl Candidate {
     /// Changes the Lease unless somebody else did since this version.
     async fn change(&self, version: &str, spec: &Value) -> kube::Result<Lease> {
         let patch = json!({ "metadata": { "resourceVersion": version }, "spec": spec });
-        self.api.patch(OPERATOR, &PatchParams::default(), &Patch::Merge(patch)).await
+        self.api
+            .patch(OPERATOR, &PatchParams::default(), &Patch::Merge(patch))
+            .await
     }
 }

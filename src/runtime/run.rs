@@ -11,7 +11,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::{admin, flags::RunFlags, leader::Leader, telemetry};
 use crate::{
-    cluster::{api_client, connector::Connector, events::Events, fetcher::Fetcher, gate::Gate, key::Request, metrics::Metrics},
+    cluster::{
+        api_client, connector::Connector, events::Events, fetcher::Fetcher, gate::Gate, key::Request, metrics::Metrics,
+    },
     controllers::{
         context::{Context, Failures, Outputs},
         pipeline, run,
@@ -59,19 +61,28 @@ pub async fn run(flags: RunFlags) -> Result<(), RunError> {
     let mut terminate = signal(SignalKind::terminate()).map_err(RunError::Signal)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(RunError::Signal)?;
     let config = Config::infer().await.map_err(RunError::Config)?;
-    let namespace = flags.leader_election_namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
+    let namespace = flags
+        .leader_election_namespace
+        .clone()
+        .unwrap_or_else(|| config.default_namespace.clone());
     let policy = address_policy(&flags, &config).await;
     let metrics = Metrics::default();
     let client = api_client::client(config, metrics.clone()).map_err(RunError::Client)?;
     let ctx = context(client.clone(), metrics, policy);
     let gate = Gate::new(run::WATCHES);
-    let listener =
-        TcpListener::bind(flags.admin_address).await.map_err(|error| RunError::Admin(flags.admin_address, error))?;
+    let listener = TcpListener::bind(flags.admin_address)
+        .await
+        .map_err(|error| RunError::Admin(flags.admin_address, error))?;
     let admin_address = listener.local_addr().unwrap_or(flags.admin_address);
     tracing::info!(version = env!("CARGO_PKG_VERSION"), %admin_address, "started");
 
     let stop = CancellationToken::new();
-    let admin = tokio::spawn(admin::serve(listener, ctx.clone(), gate.clone(), stop.clone().cancelled_owned()));
+    let admin = tokio::spawn(admin::serve(
+        listener,
+        ctx.clone(),
+        gate.clone(),
+        stop.clone().cancelled_owned(),
+    ));
     let mut watches = run::watch(&ctx, &flags.watch_namespace, &gate);
     let mut leader = flags.leader_elect.then(|| Leader::join(client, &namespace));
 
@@ -139,7 +150,10 @@ fn context(client: Client, metrics: Metrics, policy: AddressPolicy) -> Arc<Conte
     let world = Arc::new(World::default());
     let waker = world.clone();
     let wake = Arc::new(move |key| {
-        waker.wake(&Request { kind: crate::cluster::key::Kind::IdentityProvider, key });
+        waker.wake(&Request {
+            kind: crate::cluster::key::Kind::IdentityProvider,
+            key,
+        });
     });
     Arc::new(Context {
         fetcher: Fetcher::new(Connector::new(policy), wake, metrics.clone()),
@@ -155,7 +169,12 @@ fn context(client: Client, metrics: Metrics, policy: AddressPolicy) -> Arc<Conte
 /// The flags, and every address of the API server: key fetches never go there.
 async fn address_policy(flags: &RunFlags, config: &Config) -> AddressPolicy {
     let port = config.cluster_url.port_u16().unwrap_or(443);
-    let mut hosts: Vec<String> = config.cluster_url.host().map(|host| host.trim_matches(['[', ']']).to_owned()).into_iter().collect();
+    let mut hosts: Vec<String> = config
+        .cluster_url
+        .host()
+        .map(|host| host.trim_matches(['[', ']']).to_owned())
+        .into_iter()
+        .collect();
     hosts.extend(std::env::var("KUBERNETES_SERVICE_HOST"));
     let mut api_server = Vec::new();
     for host in hosts {
@@ -163,5 +182,9 @@ async fn address_policy(flags: &RunFlags, config: &Config) -> AddressPolicy {
             api_server.extend(addresses);
         }
     }
-    AddressPolicy { allow: flags.allow_cidr.clone(), deny: flags.deny_cidr.clone(), api_server }
+    AddressPolicy {
+        allow: flags.allow_cidr.clone(),
+        deny: flags.deny_cidr.clone(),
+        api_server,
+    }
 }

@@ -27,10 +27,7 @@ pub struct Outcome {
 impl Cluster<'_> {
     /// Shows and runs `helm`; it must succeed.
     pub fn helm(&self, args: &[&str]) -> Result<String, Error> {
-        let mut helm = self.plane.helm();
-        // Not the user's: what Helm keeps there, from before the CRDs, would hide them from the user's kubectl.
-        helm.env("KUBECACHEDIR", self.plane.dir().join("helm").join("kube"));
-        let outcome = self.run(helm, "helm", args)?;
+        let outcome = self.run(self.plane.helm(), "helm", args)?;
         succeeded("helm", args, outcome)
     }
 

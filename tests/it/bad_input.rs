@@ -83,6 +83,8 @@ enum Says {
     Must(&'static str),
     /// A rule of ours that stands on the whole spec or object. Nothing of the object is repeated.
     Whole(&'static str),
+    /// Two of these.
+    Both(&'static str, &'static str),
     /// The API server's words for an empty string.
     Empty,
     /// The API server's own words on missing, too long and unknown values, after which it judges no rules.
@@ -110,6 +112,7 @@ impl Says {
                 format!("spec.{field}: Invalid value: {}: {last} must {rest}", value())
             }
             Self::Whole(words) => format!("{field}: Invalid value: {words}"),
+            Self::Both(one, other) => format!("[{field}: Invalid value: {one}, {field}: Invalid value: {other}]"),
             Self::Empty => format!("spec.{field}: Invalid value: \"\": spec.{field} in body should be at least 1 chars long"),
             Self::Own(words) => format!("[spec.{field}: {words}, {UNCHECKED}]"),
             Self::Apply(words) => {

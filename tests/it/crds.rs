@@ -42,7 +42,12 @@ fn names_are_those_that_users_rely_on() {
             )
         })
         .map(|(name, short, categories, selectable)| {
-            format!("{name} {} {} {}", short.join(","), categories.join(","), selectable.join(","))
+            format!(
+                "{name} {} {} {}",
+                short.join(","),
+                categories.join(","),
+                selectable.join(",")
+            )
         })
         .collect();
     assert_eq!(
@@ -82,7 +87,10 @@ fn lint(path: &str, schema: &Value) -> Vec<String> {
     match schema["type"].as_str() {
         Some("string") => {
             let is_time = schema["format"] == "date-time";
-            check(has("maxLength") || has("enum") || is_time || !is_ours, "a string without maxLength");
+            check(
+                has("maxLength") || has("enum") || is_time || !is_ours,
+                "a string without maxLength",
+            );
         }
         Some("array") => {
             check(has("maxItems"), "a list without maxItems");
@@ -90,22 +98,46 @@ fn lint(path: &str, schema: &Value) -> Vec<String> {
         }
         Some("integer" | "number") => {
             let is_generation = path.ends_with(".observedGeneration");
-            check(is_generation || (has("minimum") && has("maximum")), "a number without bounds");
+            check(
+                is_generation || (has("minimum") && has("maximum")),
+                "a number without bounds",
+            );
         }
-        Some("object") => check(!has("additionalProperties") || has("maxProperties"), "a map without maxProperties"),
+        Some("object") => check(
+            !has("additionalProperties") || has("maxProperties"),
+            "a map without maxProperties",
+        ),
         Some("boolean") => {}
         other => check(false, &format!("type {other:?}")),
     }
     check(!has("nullable"), "nullable: absent means the default");
-    check(!schema["format"].as_str().unwrap_or_default().starts_with("uint"), "an unsigned format, which the API server does not know");
-    check(has("description") || path.ends_with("[]") || path.is_empty(), "no description");
+    check(
+        !schema["format"].as_str().unwrap_or_default().starts_with("uint"),
+        "an unsigned format, which the API server does not know",
+    );
+    check(
+        has("description") || path.ends_with("[]") || path.is_empty(),
+        "no description",
+    );
     for rule in schema["x-kubernetes-validations"].as_array().into_iter().flatten() {
-        let (expression, message) = (rule["rule"].as_str().unwrap(), rule["message"].as_str().unwrap_or_default());
-        check(message.contains(" must "), &format!("a message that does not say what must be: {message}"));
+        let (expression, message) = (
+            rule["rule"].as_str().unwrap(),
+            rule["message"].as_str().unwrap_or_default(),
+        );
+        check(
+            message.contains(" must "),
+            &format!("a message that does not say what must be: {message}"),
+        );
         check(!message.contains('\n'), "a message of several lines");
-        check(!["\\s", "\\d", "\\w"].iter().any(|class| expression.contains(class)), "a class that Rust and Go read differently");
+        check(
+            !["\\s", "\\d", "\\w"].iter().any(|class| expression.contains(class)),
+            "a class that Rust and Go read differently",
+        );
         let field = path.rsplit(['.', ']']).next().unwrap_or_default();
-        check(path.ends_with(".spec") || path.is_empty() || message.contains(field), &format!("a message that does not name the field: {message}"));
+        check(
+            path == ".spec" || path.is_empty() || message.contains(field),
+            &format!("a message that does not name the field: {message}"),
+        );
     }
     wrong
 }
@@ -117,7 +149,11 @@ fn every_field_is_bounded_described_and_judged_in_words() {
         assert_eq!(crd.spec.versions.len(), 1);
         let schema = serde_json::to_value(&crd.spec.versions[0].schema).unwrap();
         walk("", &schema["openAPIV3Schema"], &mut |path, schema| {
-            wrong.extend(lint(path, schema).into_iter().map(|what| format!("{}{what}", crd.spec.names.kind)));
+            wrong.extend(
+                lint(path, schema)
+                    .into_iter()
+                    .map(|what| format!("{}{what}", crd.spec.names.kind)),
+            );
         });
     }
     assert_eq!(wrong, Vec::<String>::new());
@@ -138,9 +174,16 @@ fn a_new_object_is_told_to_be_unseen() {
 
 #[test]
 fn the_program_prints_all_of_them() {
-    let output = std::process::Command::new(env!("CARGO_BIN_EXE_idp-operator")).arg("crds").output().unwrap();
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_idp-operator"))
+        .arg("crds")
+        .output()
+        .unwrap();
     assert!(output.status.success());
     let printed: Vec<Value> = serde_saphyr::from_multiple(&String::from_utf8(output.stdout).unwrap()).unwrap();
-    let expected: Vec<Value> = crds().unwrap().iter().map(|crd| serde_json::to_value(crd).unwrap()).collect();
+    let expected: Vec<Value> = crds()
+        .unwrap()
+        .iter()
+        .map(|crd| serde_json::to_value(crd).unwrap())
+        .collect();
     assert_eq!(printed, expected);
 }

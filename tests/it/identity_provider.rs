@@ -23,7 +23,12 @@ fn spec(keys_endpoint: &str) -> serde_json::Value {
 }
 
 fn published(configmap: &ConfigMap) -> serde_json::Value {
-    let text = configmap.data.as_ref().and_then(|data| data.get("jwks.json")).cloned().unwrap_or_default();
+    let text = configmap
+        .data
+        .as_ref()
+        .and_then(|data| data.get("jwks.json"))
+        .cloned()
+        .unwrap_or_default();
     serde_json::from_str(&text).unwrap_or_default()
 }
 
@@ -32,7 +37,9 @@ async fn keys_are_fetched_judged_and_published() {
     let scene = Scene::new("idp").await;
     let _operator = scene.operator().await;
     let server = KeyServer::http(&jwks(&[ED25519, P256])).await;
-    scene.apply::<IdentityProvider>("login", spec(&server.url("/keys"))).await;
+    scene
+        .apply::<IdentityProvider>("login", spec(&server.url("/keys")))
+        .await;
     let object: IdentityProvider = scene.verdict("login", "True", "Ready").await;
     let configmap = scene.api::<ConfigMap>().get("login-jwks").await.unwrap();
 
@@ -49,14 +56,23 @@ async fn keys_are_fetched_judged_and_published() {
     assert_eq!(configmap.labels()["idp-operator.dev/managed"], "true");
     assert_eq!(configmap.annotations()["idp-operator.dev/identity-provider"], "login");
     let owner = &configmap.owner_references()[0];
-    assert_eq!((&owner.uid, owner.controller, owner.block_owner_deletion), (&object.uid().unwrap(), None, None));
+    assert_eq!(
+        (&owner.uid, owner.controller, owner.block_owner_deletion),
+        (&object.uid().unwrap(), None, None)
+    );
 
     let status = object.status.clone().unwrap();
     assert_eq!(status.idp_id, object.uid());
     let keys = status.keys.unwrap();
-    assert_eq!((keys.count, keys.key_ids, keys.algorithms), (2, vec!["ec".into(), "ed".into()], vec!["ES256".into(), "EdDSA".into()]));
+    assert_eq!(
+        (keys.count, keys.key_ids, keys.algorithms),
+        (2, vec!["ec".into(), "ed".into()], vec!["ES256".into(), "EdDSA".into()])
+    );
     let details = status.details.unwrap();
-    assert_eq!((details.sequence.as_str(), &details.resource_owner), ("1", &scene.namespace));
+    assert_eq!(
+        (details.sequence.as_str(), &details.resource_owner),
+        ("1", &scene.namespace)
+    );
     assert_eq!(details.creation_date, object.creation_timestamp());
     assert_eq!(
         conditions(&core(&object)),
@@ -73,9 +89,30 @@ async fn keys_are_fetched_judged_and_published() {
 }
 
 #[rstest]
-#[case::not_found("404 Not Found", "", "{}", "UnexpectedStatus", "503", "keysEndpoint answered with HTTP status 404: it must answer GET with 200, without Content-Encoding")]
-#[case::redirect("302 Found", "location: http://169.254.169.254/\r\n", "", "RedirectRefused", "503", "keysEndpoint answered with redirect 302: it must be the URL of the keys themselves")]
-#[case::html("200 OK", "", "<html>", "NotAJwks", "400", "keysEndpoint must answer with a JWK Set (RFC 7517) of at most 64 keys: {\"keys\": [..]}")]
+#[case::not_found(
+    "404 Not Found",
+    "",
+    "{}",
+    "UnexpectedStatus",
+    "503",
+    "keysEndpoint answered with HTTP status 404: it must answer GET with 200, without Content-Encoding"
+)]
+#[case::redirect(
+    "302 Found",
+    "location: http://169.254.169.254/\r\n",
+    "",
+    "RedirectRefused",
+    "503",
+    "keysEndpoint answered with redirect 302: it must be the URL of the keys themselves"
+)]
+#[case::html(
+    "200 OK",
+    "",
+    "<html>",
+    "NotAJwks",
+    "400",
+    "keysEndpoint must answer with a JWK Set (RFC 7517) of at most 64 keys: {\"keys\": [..]}"
+)]
 #[tokio::test]
 async fn an_endpoint_without_good_keys_is_told_by_what_is_wrong(
     #[case] status: &str,
@@ -89,12 +126,18 @@ async fn an_endpoint_without_good_keys_is_told_by_what_is_wrong(
     let _operator = scene.operator().await;
     let server = KeyServer::http("").await;
     server.answer(status, headers, body);
-    scene.apply::<IdentityProvider>("login", spec(&server.url("/keys"))).await;
+    scene
+        .apply::<IdentityProvider>("login", spec(&server.url("/keys")))
+        .await;
     let object: IdentityProvider = scene.verdict("login", "False", reason).await;
     let status = object.status.unwrap();
     let error = &status.core.errors[0];
     assert_eq!(
-        (error.status.as_str(), error.detail.as_str(), error.source.pointer.as_str()),
+        (
+            error.status.as_str(),
+            error.detail.as_str(),
+            error.source.pointer.as_str()
+        ),
         (http, message, "/spec/keysEndpoint")
     );
     assert_eq!(status.core.condition("Ready").unwrap().message, message);
@@ -132,10 +175,14 @@ async fn an_endpoint_that_does_not_answer_is_unreachable() {
 #[tokio::test]
 async fn loopback_is_not_called_without_leave() {
     let scene = Scene::new("idp").await;
-    let operator = Start::new(&Plane::shared().operator_kubeconfig).arg("--watch-namespace").arg(&scene.namespace);
+    let operator = Start::new(&Plane::shared().operator_kubeconfig)
+        .arg("--watch-namespace")
+        .arg(&scene.namespace);
     let _operator = operator.ready().await;
     let server = KeyServer::http(&jwks(&[ED25519])).await;
-    scene.apply::<IdentityProvider>("login", spec(&server.url("/keys"))).await;
+    scene
+        .apply::<IdentityProvider>("login", spec(&server.url("/keys")))
+        .await;
     let object: IdentityProvider = scene.verdict("login", "False", "AddressForbidden").await;
     assert!(conditions(&core(&object)).contains(&"Stalled=True AddressForbidden".to_owned()));
     assert_eq!(server.hits(), 0);
@@ -146,13 +193,19 @@ async fn https_needs_a_trusted_certificate() {
     let scene = Scene::new("idp").await;
     let (server, certificate) = KeyServer::https(&jwks(&[ED25519])).await;
     let operator = scene.operator().await;
-    scene.apply::<IdentityProvider>("login", spec(&server.url("/keys"))).await;
+    scene
+        .apply::<IdentityProvider>("login", spec(&server.url("/keys")))
+        .await;
     scene.verdict::<IdentityProvider>("login", "False", "TlsFailed").await;
     operator.terminate();
 
     let authorities = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(authorities.path(), certificate).unwrap();
-    let _operator = scene.start().env("SSL_CERT_FILE", authorities.path().to_str().unwrap()).ready().await;
+    let _operator = scene
+        .start()
+        .env("SSL_CERT_FILE", authorities.path().to_str().unwrap())
+        .ready()
+        .await;
     scene.verdict::<IdentityProvider>("login", "True", "Ready").await;
 }
 
@@ -167,9 +220,14 @@ async fn another_endpoint_is_asked_at_once_and_another_key_set_is_told() {
     scene.apply::<IdentityProvider>("login", spec(&server.url("/b"))).await;
     let object: IdentityProvider = scene.verdict("login", "True", "Ready").await;
     let status = object.status.unwrap();
-    assert_eq!((status.keys.unwrap().key_ids, status.details.unwrap().sequence), (vec!["ec".to_owned()], "2".to_owned()));
+    assert_eq!(
+        (status.keys.unwrap().key_ids, status.details.unwrap().sequence),
+        (vec!["ec".to_owned()], "2".to_owned())
+    );
     scene.event("IdentityProvider/login Normal SigningKeysRotated").await;
-    scene.until::<ConfigMap>("login-jwks", |configmap| published(configmap)["keys"][0]["kid"] == "ec").await;
+    scene
+        .until::<ConfigMap>("login-jwks", |configmap| published(configmap)["keys"][0]["kid"] == "ec")
+        .await;
 }
 
 #[tokio::test]
@@ -184,20 +242,33 @@ async fn a_published_private_key_withdraws_every_key() {
     let object: IdentityProvider = scene.verdict("login", "False", "PrivateKeyPublished").await;
     assert_eq!(object.status.unwrap().keys, None);
     let configmap = scene.api::<ConfigMap>().get("login-jwks").await.unwrap();
-    assert_eq!(configmap.data.unwrap().into_iter().collect::<Vec<_>>(), [("jwks.json".into(), r#"{"keys":[]}"#.into())]);
+    assert_eq!(
+        configmap.data.unwrap().into_iter().collect::<Vec<_>>(),
+        [("jwks.json".into(), r#"{"keys":[]}"#.into())]
+    );
 }
 
 #[tokio::test]
 async fn a_foreign_configmap_is_never_touched_and_its_going_heals() {
     let scene = Scene::new("idp").await;
-    let foreign: ConfigMap = serde_json::from_value(json!({ "metadata": { "name": "login-jwks" }, "data": { "a": "b" } })).unwrap();
-    let foreign = scene.api::<ConfigMap>().create(&kube::api::PostParams::default(), &foreign).await.unwrap();
+    let foreign: ConfigMap =
+        serde_json::from_value(json!({ "metadata": { "name": "login-jwks" }, "data": { "a": "b" } })).unwrap();
+    let foreign = scene
+        .api::<ConfigMap>()
+        .create(&kube::api::PostParams::default(), &foreign)
+        .await
+        .unwrap();
     let _operator = scene.operator().await;
     let server = KeyServer::http(&jwks(&[ED25519])).await;
-    scene.apply::<IdentityProvider>("login", spec(&server.url("/keys"))).await;
+    scene
+        .apply::<IdentityProvider>("login", spec(&server.url("/keys")))
+        .await;
     let object: IdentityProvider = scene.verdict("login", "False", "PublishConflict").await;
     assert!(conditions(&core(&object)).contains(&"Stalled=True PublishConflict".to_owned()));
-    assert_eq!(version(&scene.api::<ConfigMap>().get("login-jwks").await.unwrap()), version(&foreign));
+    assert_eq!(
+        version(&scene.api::<ConfigMap>().get("login-jwks").await.unwrap()),
+        version(&foreign)
+    );
     scene.delete::<ConfigMap>("login-jwks").await;
     scene.verdict::<IdentityProvider>("login", "True", "Ready").await;
 }
@@ -207,14 +278,24 @@ async fn a_damaged_or_lost_output_is_healed() {
     let scene = Scene::new("idp").await;
     let _operator = scene.operator().await;
     let server = KeyServer::http(&jwks(&[ED25519])).await;
-    scene.apply::<IdentityProvider>("login", spec(&server.url("/keys"))).await;
+    scene
+        .apply::<IdentityProvider>("login", spec(&server.url("/keys")))
+        .await;
     scene.verdict::<IdentityProvider>("login", "True", "Ready").await;
     let planted = json!({ "metadata": { "labels": null }, "data": { "jwks.json": "{\"keys\":[{\"kty\":\"planted\"}]}", "mine": "x" } });
     scene.merge::<ConfigMap>("login-jwks", planted).await;
-    let healed = scene.until::<ConfigMap>("login-jwks", |configmap| published(configmap)["keys"][0]["kid"] == "ed" && configmap.labels().len() == 1).await;
+    let healed = scene
+        .until::<ConfigMap>("login-jwks", |configmap| {
+            published(configmap)["keys"][0]["kid"] == "ed" && configmap.labels().len() == 1
+        })
+        .await;
     assert_eq!(healed.data.as_ref().unwrap()["mine"], "x");
     scene.delete::<ConfigMap>("login-jwks").await;
-    scene.until::<ConfigMap>("login-jwks", |configmap| configmap.uid() != healed.uid() && published(configmap)["keys"][0]["kid"] == "ed").await;
+    scene
+        .until::<ConfigMap>("login-jwks", |configmap| {
+            configmap.uid() != healed.uid() && published(configmap)["keys"][0]["kid"] == "ed"
+        })
+        .await;
     // None of it was worth another fetch.
     assert_eq!(server.hits(), 1);
 }

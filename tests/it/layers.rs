@@ -37,10 +37,15 @@ fn uses(code: &str) -> Vec<&'static str> {
     let mut found = Vec::new();
     for (position, _) in code.match_indices("crate::") {
         let rest = &code[position + "crate::".len()..];
-        let named = if rest.starts_with('{') { top_level_names(rest) } else { vec![rest] };
+        let named = if rest.starts_with('{') {
+            top_level_names(rest)
+        } else {
+            vec![rest]
+        };
         for name in named {
             found.extend(LAYERS.iter().filter(|layer| {
-                name.strip_prefix(**layer).is_some_and(|after| !after.starts_with(|next: char| next.is_alphanumeric() || next == '_'))
+                name.strip_prefix(**layer)
+                    .is_some_and(|after| !after.starts_with(|next: char| next.is_alphanumeric() || next == '_'))
             }));
         }
     }
@@ -72,7 +77,10 @@ fn top_level_names(braced: &str) -> Vec<&str> {
 
 #[test]
 fn the_check_sees_uses_within_braces() {
-    assert_eq!(uses("use crate::{\n    api::{A, B},\n    cluster::c,\n};\ncrate::domain::x()"), ["api", "cluster", "domain"]);
+    assert_eq!(
+        uses("use crate::{\n    api::{A, B},\n    cluster::c,\n};\ncrate::domain::x()"),
+        ["api", "cluster", "domain"]
+    );
     assert_eq!(uses("use crate::apiary;"), Vec::<&str>::new());
 }
 
@@ -82,8 +90,12 @@ fn a_file_uses_only_layers_below_its_own() {
         .into_iter()
         .filter_map(|(path, rank, code)| Some((path, rank?, code)))
         .flat_map(|(path, rank, code)| {
-            let above = uses(&code).into_iter().filter(move |layer| LAYERS.iter().position(|name| name == layer) > Some(rank));
-            above.map(move |layer| format!("{path} uses {layer}")).collect::<Vec<_>>()
+            let above = uses(&code)
+                .into_iter()
+                .filter(move |layer| LAYERS.iter().position(|name| name == layer) > Some(rank));
+            above
+                .map(move |layer| format!("{path} uses {layer}"))
+                .collect::<Vec<_>>()
         })
         .collect();
     assert_eq!(wrong, Vec::<String>::new());
@@ -91,12 +103,28 @@ fn a_file_uses_only_layers_below_its_own() {
 
 #[test]
 fn rules_and_builders_are_pure() {
-    let impure = ["async ", ".await", "Client", "Api<", "now()", "std::fs", "std::net::Tcp", "std::env", "tokio::", "SysRng", "random()"];
+    let impure = [
+        "async ",
+        ".await",
+        "Client",
+        "Api<",
+        "now()",
+        "std::fs",
+        "std::net::Tcp",
+        "std::env",
+        "tokio::",
+        "SysRng",
+        "random()",
+    ];
     let wrong: Vec<String> = code()
         .into_iter()
         .filter(|(path, ..)| path.starts_with("domain/") || path.starts_with("desired/"))
         .flat_map(|(path, _, code)| {
-            impure.iter().filter(|word| code.contains(**word)).map(|word| format!("{path} has {word}")).collect::<Vec<_>>()
+            impure
+                .iter()
+                .filter(|word| code.contains(**word))
+                .map(|word| format!("{path} has {word}"))
+                .collect::<Vec<_>>()
         })
         .collect();
     assert_eq!(wrong, Vec::<String>::new());
@@ -106,7 +134,12 @@ fn rules_and_builders_are_pure() {
 fn files_are_short() {
     let long: Vec<String> = code()
         .iter()
-        .map(|(path, _, code)| (path, code.split("#[cfg(test)]").next().unwrap_or_default().lines().count()))
+        .map(|(path, _, code)| {
+            (
+                path,
+                code.split("#[cfg(test)]").next().unwrap_or_default().lines().count(),
+            )
+        })
         .filter(|(_, lines)| *lines > 300)
         .map(|(path, lines)| format!("{path}: {lines} lines"))
         .collect();
@@ -116,7 +149,16 @@ fn files_are_short() {
 #[test]
 fn there_is_one_tls_provider() {
     let tree = std::process::Command::new(env!("CARGO"))
-        .args(["tree", "--package", "idp-operator", "--edges", "normal,build", "--prefix", "none", "--offline"])
+        .args([
+            "tree",
+            "--package",
+            "idp-operator",
+            "--edges",
+            "normal,build",
+            "--prefix",
+            "none",
+            "--offline",
+        ])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .output()
         .unwrap();

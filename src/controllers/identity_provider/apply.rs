@@ -50,7 +50,13 @@ async fn publish(
     let known = ctx.world.configmaps.version(key);
     let digest = digest(object, keys);
     if let Some(version) = &known
-        && ctx.outputs.is_published(key, &Published { version: version.clone(), digest: digest.clone() })
+        && ctx.outputs.is_published(
+            key,
+            &Published {
+                version: version.clone(),
+                digest: digest.clone(),
+            },
+        )
     {
         return Ok(Output::Published);
     }
@@ -58,7 +64,10 @@ async fn publish(
         (None, Reads::Watched) => None,
         _ => child::get(&ctx.client, key).await?,
     };
-    if existing.as_ref().is_some_and(|existing| !configmap::is_ours(existing, object)) {
+    if existing
+        .as_ref()
+        .is_some_and(|existing| !configmap::is_ours(existing, object))
+    {
         return Ok(Output::NotOurs);
     }
     // None is made only to be withdrawn.
@@ -70,7 +79,11 @@ async fn publish(
         existing.metadata.managed_fields = None;
         existing == desired
     });
-    let published = if is_same { desired } else { child::write(&ctx.client, &desired).await? };
+    let published = if is_same {
+        desired
+    } else {
+        child::write(&ctx.client, &desired).await?
+    };
     let version = published.meta().resource_version.clone().unwrap_or_default();
     ctx.outputs.set_published(key, Some(Published { version, digest }));
     Ok(Output::Published)

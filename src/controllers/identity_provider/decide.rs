@@ -68,7 +68,12 @@ pub fn decide(
     let status = IdentityProviderStatus {
         idp_id: object.uid(),
         keys: match (keys, plan) {
-            (Some(keys), _) => Some(keys_status(object, old.and_then(|old| old.keys.as_ref()), keys, seen.now)),
+            (Some(keys), _) => Some(keys_status(
+                object,
+                old.and_then(|old| old.keys.as_ref()),
+                keys,
+                seen.now,
+            )),
             // What is published is not touched, so what was told of it stays true.
             (None, Plan::Leave) => old.and_then(|old| old.keys.clone()),
             (None, _) => None,
@@ -90,11 +95,15 @@ pub fn decide(
     }
 }
 
-fn judgement(object: &IdentityProvider, seen: &Observed, plan: &Plan, output: Output, keys: Option<&KeySet>) -> Judgement {
+fn judgement(
+    object: &IdentityProvider,
+    seen: &Observed,
+    plan: &Plan,
+    output: Output,
+    keys: Option<&KeySet>,
+) -> Judgement {
     let published = match output {
-        Output::NotOurs => {
-            Finding::failed(PUBLISHED, publish_conflict(&configmap::name(&object.name_any())))
-        }
+        Output::NotOurs => Finding::failed(PUBLISHED, publish_conflict(&configmap::name(&object.name_any()))),
         Output::Published => Finding::succeeded(PUBLISHED, "the ConfigMap is as it ought to be"),
         Output::Left => Finding::not_evaluated(PUBLISHED),
     };
@@ -144,7 +153,11 @@ fn keys_status(object: &IdentityProvider, old: Option<&KeysStatus>, keys: &KeySe
 /// What the spec comes to, spelled in one way: an empty header name is the default.
 fn config_digest(object: &IdentityProvider) -> String {
     let spec = &object.spec;
-    let header = if spec.header_name.is_empty() { DEFAULT_HEADER_NAME } else { &spec.header_name };
+    let header = if spec.header_name.is_empty() {
+        DEFAULT_HEADER_NAME
+    } else {
+        &spec.header_name
+    };
     let insecure = spec.allow_insecure_http.to_string();
     sha256_hex(&[&spec.jwt_endpoint, &spec.issuer, &spec.keys_endpoint, header, &insecure].map(str::as_bytes))
 }
@@ -160,9 +173,17 @@ fn rotation_notice(old: Option<&IdentityProviderStatus>, new: &IdentityProviderS
 }
 
 fn wait(seen: &Observed) -> std::time::Duration {
-    let stale = seen.keys.good.as_ref().and_then(|(_, at)| at.checked_add(STALE_AFTER).ok());
-    let next = stale.filter(|stale| *stale > seen.now).map_or(seen.keys.next, |stale| stale.min(seen.keys.next));
-    next.duration_since(seen.now).max(SignedDuration::from_millis(100)).unsigned_abs()
+    let stale = seen
+        .keys
+        .good
+        .as_ref()
+        .and_then(|(_, at)| at.checked_add(STALE_AFTER).ok());
+    let next = stale
+        .filter(|stale| *stale > seen.now)
+        .map_or(seen.keys.next, |stale| stale.min(seen.keys.next));
+    next.duration_since(seen.now)
+        .max(SignedDuration::from_millis(100))
+        .unsigned_abs()
 }
 
 #[cfg(test)]
@@ -190,7 +211,15 @@ mod tests {
 
     fn seen(good_at: Option<i64>, last: Result<(), KeysError>, now: i64) -> Observed {
         let good = good_at.map(|second| (keys(), at(second)));
-        Observed { keys: KeysSeen { last, good, failures: 1, next: at(now + 60) }, now: at(now) }
+        Observed {
+            keys: KeysSeen {
+                last,
+                good,
+                failures: 1,
+                next: at(now + 60),
+            },
+            now: at(now),
+        }
     }
 
     fn unreachable() -> Result<(), KeysError> {
@@ -212,14 +241,21 @@ mod tests {
     /// Conditions that are False, and what stands against Ready.
     fn verdict(seen: &Observed) -> (Vec<&'static str>, Option<&'static str>) {
         let plan = plan(seen);
-        let output = if plan == Plan::Leave { Output::Left } else { Output::Published };
+        let output = if plan == Plan::Leave {
+            Output::Left
+        } else {
+            Output::Published
+        };
         let verdict = decide(&object(), seen, &plan, output);
         let findings = &verdict.judgement.findings;
         let failed = findings.iter().filter_map(|finding| match &finding.outcome {
             Outcome::Failed(problem) => Some(problem.reason),
             _ => None,
         });
-        (failed.collect(), verdict.judgement.blocker().map(|problem| problem.reason))
+        (
+            failed.collect(),
+            verdict.judgement.blocker().map(|problem| problem.reason),
+        )
     }
 
     #[test]
@@ -230,7 +266,10 @@ mod tests {
         assert_eq!(verdict(&outage), (vec!["KeysUnreachable"], None));
         let stale = seen(Some(0), unreachable(), 24 * HOUR);
         assert_eq!(plan(&stale), Plan::Withdraw);
-        assert_eq!(verdict(&stale), (vec!["KeysUnreachable", "KeysStale"], Some("KeysUnreachable")));
+        assert_eq!(
+            verdict(&stale),
+            (vec!["KeysUnreachable", "KeysStale"], Some("KeysUnreachable"))
+        );
     }
 
     #[test]

@@ -24,7 +24,9 @@ pub async fn step(
     ctx: Arc<Context>,
     reads: Reads,
 ) -> Result<Step<IdentityProviderStatus>, Error> {
-    let Some(seen) = observe::observe(&object, &ctx) else { return Ok(Step::Wait) };
+    let Some(seen) = observe::observe(&object, &ctx) else {
+        return Ok(Step::Wait);
+    };
     let plan = decide::plan(&seen);
     let output = apply::apply(&object, &ctx, &plan, reads).await?;
     Ok(decide::decide(&object, &seen, &plan, output).into())

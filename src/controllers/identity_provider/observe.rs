@@ -22,6 +22,8 @@ pub struct Observed {
 pub fn observe(object: &IdentityProvider, ctx: &Context) -> Option<Observed> {
     let now = ctx.now();
     let source = KeySource::of(&object.spec);
-    let keys = ctx.fetcher.look(&object.key(), &object.uid().unwrap_or_default(), &source, now)?;
+    let keys = ctx
+        .fetcher
+        .look(&object.key(), &object.uid().unwrap_or_default(), &source, now)?;
     Some(Observed { keys, now })
 }

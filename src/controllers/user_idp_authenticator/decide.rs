@@ -22,7 +22,9 @@ pub fn decide(object: &UserIdpAuthenticator, seen: &Observed) -> Step<UserIdpAut
         (Some(idp), _) => IdpName::Ref(idp.name.clone()),
         (None, id) => IdpName::Id(id.clone().unwrap_or_default()),
     };
-    let Some(idp) = &seen.idp else { return judged(object, seen, Err(idp_not_found(&idp_name))) };
+    let Some(idp) = &seen.idp else {
+        return judged(object, seen, Err(idp_not_found(&idp_name)));
+    };
     match idp.ready {
         IdpReady::NoVerdict => Step::Wait,
         IdpReady::Unknown if has_verdict_of_this_generation(object) => Step::Wait,
@@ -35,7 +37,10 @@ pub fn decide(object: &UserIdpAuthenticator, seen: &Observed) -> Step<UserIdpAut
 fn has_verdict_of_this_generation(object: &UserIdpAuthenticator) -> bool {
     object.status.as_ref().is_some_and(|status| {
         status.core.observed_generation == object.metadata.generation
-            && status.core.condition(condition::READY).is_some_and(|ready| ready.status != "Unknown")
+            && status
+                .core
+                .condition(condition::READY)
+                .is_some_and(|ready| ready.status != "Unknown")
     })
 }
 
@@ -46,9 +51,13 @@ fn judged(
 ) -> Step<UserIdpAuthenticatorStatus> {
     let old = object.status.as_ref().and_then(|status| status.details.as_ref());
     let details = match &idp {
-        Ok(()) => {
-            Some(details::next(old, &config_digest(object, seen), &object.namespace().unwrap_or_default(), None, seen.now))
-        }
+        Ok(()) => Some(details::next(
+            old,
+            &config_digest(object, seen),
+            &object.namespace().unwrap_or_default(),
+            None,
+            seen.now,
+        )),
         // Nothing is in force: what was in force last stays told.
         Err(_) => old.cloned(),
     };
@@ -62,7 +71,10 @@ fn judged(
             ready_reason: Reason::IdentitySet.into(),
             ready_message: "the user can authenticate with the IdentityProvider".to_owned(),
         },
-        status: UserIdpAuthenticatorStatus { details, ..UserIdpAuthenticatorStatus::default() },
+        status: UserIdpAuthenticatorStatus {
+            details,
+            ..UserIdpAuthenticatorStatus::default()
+        },
         notices: Vec::new(),
         requeue: None,
     }

@@ -114,7 +114,11 @@ fn key_set_problem(error: KeySetError, served: bool) -> Problem {
 }
 
 fn problem(reason: Reason, weight: Weight, http: u16, title: &'static str, cause: String, served: bool) -> Problem {
-    let message = if served { format!("{cause}; the last good keys stay published") } else { cause };
+    let message = if served {
+        format!("{cause}; the last good keys stay published")
+    } else {
+        cause
+    };
     Problem::new(reason, weight, http, title, ENDPOINT, message)
 }
 

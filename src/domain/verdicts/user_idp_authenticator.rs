@@ -34,10 +34,19 @@ pub fn idp_not_found(idp: &IdpName) -> Problem {
             format!("idpRef must name an IdentityProvider of this namespace: there is none of the name '{name}'")
         }
         IdpName::Id(id) => {
-            format!("idpId must be the status.idpId of an IdentityProvider of this namespace: there is none of the id '{id}'")
+            format!(
+                "idpId must be the status.idpId of an IdentityProvider of this namespace: there is none of the id '{id}'"
+            )
         }
     };
-    Problem::new(Reason::IdpNotFound, Weight::Waits, 404, "Resource not found", idp.pointer(), message)
+    Problem::new(
+        Reason::IdpNotFound,
+        Weight::Waits,
+        404,
+        "Resource not found",
+        idp.pointer(),
+        message,
+    )
 }
 
 /// The `IdentityProvider` is not ready; only an edit helps if only an edit helps there.

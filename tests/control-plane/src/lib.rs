@@ -186,7 +186,8 @@ impl ControlPlane {
         kubectl
     }
 
-    /// `helm`, as the administrator, apart from the user's repositories and plugins.
+    /// `helm`, as the administrator, apart from the user's repositories and plugins. Its discovery cache is apart too:
+    /// what it keeps there from before a CRD would hide the kind from the user's `kubectl`.
     #[must_use]
     pub fn helm(&self) -> Command {
         let home = self.dir().join("helm");
@@ -194,7 +195,8 @@ impl ControlPlane {
         helm.env("KUBECONFIG", &self.kubeconfig)
             .env("HELM_CACHE_HOME", home.join("cache"))
             .env("HELM_CONFIG_HOME", home.join("config"))
-            .env("HELM_DATA_HOME", home.join("data"));
+            .env("HELM_DATA_HOME", home.join("data"))
+            .env("KUBECACHEDIR", home.join("kube"));
         helm
     }
 

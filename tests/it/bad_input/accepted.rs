@@ -1,1 +1,92 @@
-//! x
+//! Borderline specs that must be accepted: no rule is over-strict.
+
+use serde_json::{Value, json};
+
+use super::{Kind, all_as_expected};
+use crate::support::Scene;
+
+#[tokio::test]
+async fn what_is_just_within_the_rules() {
+    let endpoint = |url: &str| (Kind::Idp, json!({ "keysEndpoint": url, "jwtEndpoint": url }));
+    let insecure = |url: &str| (Kind::Idp, json!({ "keysEndpoint": url, "jwtEndpoint": url, "allowInsecureHttp": true }));
+    let issuer = |issuer: &str| (Kind::Idp, json!({ "issuer": issuer }));
+    let header = |name: &str| (Kind::Idp, json!({ "headerName": name }));
+    let tenant = |id: &str| (Kind::Tjs, json!({ "tenantId": id }));
+    let secret = |name: &str, key: &str| (Kind::Tjs, json!({ "secretRef": { "name": name, "key": key } }));
+    let link = |field: &str, id: &str| (Kind::Uia, json!({ field: id }));
+    let strategy = |field: &str, value: &str| (Kind::Si, json!({ field: value }));
+    let rows: Vec<(Kind, Value)> = vec![
+        endpoint(&format!("https://{:x<192}", "")),
+        endpoint("https://login.example.com"),
+        endpoint("https://login.example.com./"),
+        endpoint("https://LOGIN.example.com/Keys"),
+        endpoint("https://login"),
+        endpoint("https://key_server.svc:1"),
+        endpoint("https://login.example.com:65535/keys"),
+        endpoint("https://login.example.com:8080?format=jwks&at=a@b"),
+        endpoint("https://login.example.com/~user@home/keys.json;v=1?a=b/c"),
+        endpoint("https://login.example.com/schl%C3%BCssel"),
+        endpoint("https://xn--lgin-6qa.example.com/keys"),
+        endpoint("https://192.0.2.1:8443/keys"),
+        endpoint("https://[2001:db8::1]/keys"),
+        endpoint("https://[2001:db8::1]:8443"),
+        endpoint("https://[::ffff:192.0.2.1]/keys"),
+        insecure("http://login.example.com/keys"),
+        insecure("https://login.example.com/keys"),
+        issuer("x"),
+        issuer(&"x".repeat(200)),
+        issuer(&"é".repeat(200)),
+        issuer("urn:example:login?x#y"),
+        issuer("login of the example company"),
+        issuer("https://login.example.com/"),
+        issuer("HTTPS://login.example.com"),
+        header(""),
+        header("x-token"),
+        header("X_Forwarded.Token!#$%&'*+-.^`|~"),
+        header(&"x".repeat(200)),
+        (Kind::Idp, json!({ "allowInsecureHttp": true, "suspend": true })),
+        tenant("a"),
+        tenant("42"),
+        tenant("Acme_Corp-1.example"),
+        tenant("a--b..c"),
+        tenant(&"x".repeat(253)),
+        (Kind::Tjs, json!({ "signingAlgorithm": null })),
+        (Kind::Tjs, json!({ "secretRef": { "name": "source" } })),
+        secret("my.source-1", "..data"),
+        secret(&"x".repeat(253), &"X".repeat(253)),
+        (Kind::Uia, json!({ "idpRef": null, "idpId": "0d3a6e5e-1cd6-4c5c-9a51-0a3f6e2f0b6f" })),
+        (Kind::Uia, json!({ "idpRef": null, "idpId": "é".repeat(200) })),
+        (Kind::Uia, json!({ "idpRef": { "name": "login.example-1" } })),
+        link("userId", "1"),
+        link("userId", &"é".repeat(200)),
+        link("idpUserId", "auth0|5f7c8ec7 c33c6c004bbafe82"),
+        link("idpUserId", &"x".repeat(200)),
+        link("idpUserName", "Mini M\u{fc}ller <mini@example.com>"),
+        link("idpUserName", &"\u{1f511}".repeat(200)),
+        strategy("type", "x"),
+        strategy("type", &"x".repeat(63)),
+        strategy("id", "00000000-0000-0000-0000-000000000000"),
+        strategy("id", "12345678-90ab-cdef-fedc-ab0987654321"),
+        strategy("id", "ffffffff-ffff-ffff-ffff-ffffffffffff"),
+        strategy("name", " with space around "),
+        strategy("name", &"é".repeat(200)),
+        (Kind::Si, json!({ "name": null })),
+    ];
+    let scene = Scene::new("accepted").await;
+    let count = rows.len();
+    let mut refused = Vec::new();
+    for (number, (kind, change)) in rows.into_iter().enumerate() {
+        if let Err(message) = kind.apply(&scene, &format!("good-{number}"), kind.with(&change)).await {
+            refused.push(format!("{change}: {message}"));
+        }
+    }
+    all_as_expected(count, &refused);
+}
+
+#[tokio::test]
+async fn the_longest_names() {
+    let scene = Scene::new("accepted").await;
+    for (kind, length) in [(Kind::Idp, 248), (Kind::Tjs, 249), (Kind::Uia, 253), (Kind::Si, 253)] {
+        kind.apply(&scene, &"x".repeat(length), kind.good()).await.unwrap();
+    }
+}

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::{
-    Kind, REQUIRED,
-    Says::{self, Must, Whole},
+    IDENTIFIER, Kind, REQUIRED,
+    Says::{self, Both, Empty, Must, Whole},
     all_as_expected,
 };
 use crate::support::Scene;
@@ -17,6 +17,9 @@ type Row = (&'static str, &'static str, Kind, Value, Value, Says);
 #[tokio::test]
 async fn immutable_fields() {
     const EXACTLY_ONE: &str = "exactly one of idpRef and idpId must be set";
+    const IDP_REF: &str = "idpRef must stay as it was created: it may be neither added nor removed";
+    const IDP_ID: &str = "idpId must stay as it was created: it may be neither added nor removed";
+    const ID: Says = Whole("id must stay as it was created: it may be neither added nor removed");
     let id = "12345678-90ab-cdef-fedc-ab0987654321";
     let tenant = |what, after, says| ("tenantId", what, Kind::Tjs, json!({}), after, says);
     let by_ref = |field, what, after, says| (field, what, Kind::Uia, json!({}), after, says);
@@ -31,13 +34,20 @@ async fn immutable_fields() {
         by_ref("idpUserId", "changed", json!({ "idpUserId": "midi" }), IMMUTABLE),
         by_ref("idpUserId", "changed in case", json!({ "idpUserId": "Mini" }), IMMUTABLE),
         by_ref("idpUserId", "removed", json!({ "idpUserId": null }), REQUIRED),
+        by_ref("spec.idpRef", "changed", json!({ "idpRef": { "name": "other" } }), Whole("idpRef must stay as it was created: it is immutable")),
+        by_ref("spec", "idpRef removed", json!({ "idpRef": null }), Both(IDP_REF, EXACTLY_ONE)),
+        by_ref("spec", "idpId added", json!({ "idpId": "1" }), Both(IDP_ID, EXACTLY_ONE)),
+        by_ref("spec", "idpRef exchanged for idpId", json!({ "idpRef": null, "idpId": "1" }), Both(IDP_REF, IDP_ID)),
         by_id("idpId", "changed", json!({ "idpRef": null, "idpId": "2" }), IMMUTABLE),
+        by_id("spec", "idpId removed", json!({ "idpRef": null }), Both(IDP_ID, EXACTLY_ONE)),
+        by_id("spec", "idpRef added", json!({ "idpId": "1" }), Both(IDP_REF, EXACTLY_ONE)),
+        by_id("spec", "idpId exchanged for idpRef", json!({}), Both(IDP_REF, IDP_ID)),
         strategy("type", "changed", json!({}), json!({ "type": "github" }), IMMUTABLE),
         strategy("type", "removed", json!({}), json!({ "type": null }), REQUIRED),
         strategy("id", "changed", json!({ "id": id }), json!({ "id": "00000000-0000-0000-0000-000000000000" }), IMMUTABLE),
+        strategy("spec", "id removed", json!({ "id": id }), json!({}), ID),
+        strategy("spec", "id added", json!({}), json!({ "id": id }), ID),
     ];
-    let _ = EXACTLY_ONE;
-    let _: Says = Whole("");
     all_are_refused(rows).await;
 }
 
@@ -56,4 +66,32 @@ async fn all_are_refused(rows: Vec<Row>) {
         }
     }
     all_as_expected(count, &differ);
+}
+
+/// What may change must still be good then.
+#[tokio::test]
+async fn mutable_fields() {
+    let rows: Vec<Row> = vec![
+        (
+            "spec",
+            "http no longer allowed",
+            Kind::Idp,
+            json!({ "keysEndpoint": "http://login.example.com", "allowInsecureHttp": true }),
+            json!({ "keysEndpoint": "http://login.example.com" }),
+            Whole("keysEndpoint must be an 'https://' URL, or allowInsecureHttp must be true"),
+        ),
+        ("issuer", "removed", Kind::Idp, json!({}), json!({ "issuer": null }), REQUIRED),
+        ("idpUserName", "removed", Kind::Uia, json!({}), json!({ "idpUserName": null }), REQUIRED),
+        ("idpUserName", "now blank", Kind::Uia, json!({}), json!({ "idpUserName": " " }), IDENTIFIER),
+        ("name", "now empty", Kind::Si, json!({}), json!({ "name": "" }), Empty),
+        (
+            "<nil>",
+            "output as source",
+            Kind::Tjs,
+            json!({}),
+            json!({ "secretRef": { "name": "made-5-jwt" } }),
+            Whole("spec.secretRef.name must be another Secret than the output '<name>-jwt'"),
+        ),
+    ];
+    all_are_refused(rows).await;
 }

@@ -126,7 +126,7 @@ async fn strategy_instances() {
     const TYPE: Says = Must("be a strategy type: lower-case letters and digits, with '-' inside");
     const UUID: Says = Must("be a UUID of 8-4-4-4-12 lower-case hexadecimal digits");
     const NOT_BLANK: Says = Must("be more than white space");
-    let text = |what, field, value: &str, says| (what, field, json!({ field: value }), says);
+    let text = |what, field: &'static str, value: &str, says| (what, field, json!({ field: value }), says);
     let rows: Vec<Row> = vec![
         ("missing", "type", json!({ "type": null }), REQUIRED),
         text("empty", "type", "", Empty),

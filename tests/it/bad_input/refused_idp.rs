@@ -48,7 +48,7 @@ async fn required_fields_lengths_and_types() {
 async fn endpoints() {
     let keys = |what, url: &str, says| (what, "keysEndpoint", json!({ "keysEndpoint": url }), says);
     let jwt = |what, url: &str, says| (what, "jwtEndpoint", json!({ "jwtEndpoint": url }), says);
-    let insecure = |field, url: &str, words| ("plain http", "spec", json!({ field: url }), Whole(words));
+    let insecure = |field: &str, url: &str, words| ("plain http", "spec", json!({ field: url }), Whole(words));
     let rows: Vec<Row> = vec![
         keys("blank", "  ", Must(VISIBLE)),
         keys("white space before", " https://login.example.com/keys", Must(VISIBLE)),

@@ -18,7 +18,8 @@ use tokio_rustls::{
 };
 
 /// Ed25519 key of RFC 8037, appendix A.2.
-pub const ED25519: &str = r#"{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo","kid":"ed"}"#;
+pub const ED25519: &str =
+    r#"{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo","kid":"ed"}"#;
 
 /// EC key of RFC 7517, appendix A.1.
 pub const P256: &str = r#"{"kty":"EC","crv":"P-256","x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4","y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM","kid":"ec"}"#;
@@ -50,14 +51,21 @@ impl KeyServer {
             .with_no_client_auth()
             .with_single_cert(vec![issued.cert.der().clone()], key)
             .unwrap();
-        (Self::serve(body, Some(TlsAcceptor::from(Arc::new(config)))).await, issued.cert.pem())
+        (
+            Self::serve(body, Some(TlsAcceptor::from(Arc::new(config)))).await,
+            issued.cert.pem(),
+        )
     }
 
     async fn serve(body: &str, tls: Option<TlsAcceptor>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let scheme = if tls.is_some() { "https" } else { "http" };
         let url = format!("{scheme}://{}", listener.local_addr().unwrap());
-        let server = Self { url, answer: Arc::default(), hits: Arc::default() };
+        let server = Self {
+            url,
+            answer: Arc::default(),
+            hits: Arc::default(),
+        };
         server.answer("200 OK", "", body);
         let (answer, hits) = (server.answer.clone(), server.hits.clone());
         tokio::spawn(async move {
@@ -80,7 +88,10 @@ impl KeyServer {
 
     /// Answers this from now on.
     pub fn answer(&self, status: &str, headers: &str, body: &str) {
-        let text = format!("HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: {}\r\n{headers}\r\n{body}", body.len());
+        let text = format!(
+            "HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: {}\r\n{headers}\r\n{body}",
+            body.len()
+        );
         *self.answer.lock().unwrap() = text.into_bytes();
     }
 

@@ -6,13 +6,17 @@ use std::{
     time::{Duration, Instant},
 };
 
-use k8s_openapi::{NamespaceResourceScope, api::core::v1::{Namespace, Secret}, api::events::v1::Event};
+use idp_operator::api::status::{HasCore, StatusCore};
+use k8s_openapi::{
+    NamespaceResourceScope,
+    api::core::v1::{Namespace, Secret},
+    api::events::v1::Event,
+};
 use kube::{
     Api, Client, Resource, ResourceExt as _,
     api::{ApiResource, DeleteParams, DynamicObject, ListParams, ObjectMeta, Patch, PatchParams, PostParams},
     core::object::HasStatus,
 };
-use idp_operator::api::status::{HasCore, StatusCore};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
@@ -32,12 +36,20 @@ pub struct Scene {
 
 /// A kind of ours.
 pub trait Ours:
-    Resource<DynamicType = (), Scope = NamespaceResourceScope> + HasStatus<Status: HasCore> + DeserializeOwned + Clone + Debug
+    Resource<DynamicType = (), Scope = NamespaceResourceScope>
+    + HasStatus<Status: HasCore>
+    + DeserializeOwned
+    + Clone
+    + Debug
 {
 }
 
 impl<K> Ours for K where
-    K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + HasStatus<Status: HasCore> + DeserializeOwned + Clone + Debug
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+        + HasStatus<Status: HasCore>
+        + DeserializeOwned
+        + Clone
+        + Debug
 {
 }
 
@@ -45,8 +57,13 @@ impl<K> Ours for K where
 pub fn ready<K: Ours>(object: &K) -> Option<(String, String, String)> {
     let core = object.status()?.core();
     let condition = core.condition("Ready")?;
-    (core.observed_generation == object.meta().generation)
-        .then(|| (condition.status.clone(), condition.reason.clone(), condition.message.clone()))
+    (core.observed_generation == object.meta().generation).then(|| {
+        (
+            condition.status.clone(),
+            condition.reason.clone(),
+            condition.message.clone(),
+        )
+    })
 }
 
 impl Scene {
@@ -59,10 +76,23 @@ impl Scene {
     pub async fn on(plane: &Plane, name: &str) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let client = plane.control_plane.client().await.unwrap();
-        let namespace = format!("{name}-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-        let metadata = ObjectMeta { name: Some(namespace.clone()), ..ObjectMeta::default() };
+        let namespace = format!(
+            "{name}-{}-{}",
+            std::process::id(),
+            COUNT.fetch_add(1, Ordering::Relaxed)
+        );
+        let metadata = ObjectMeta {
+            name: Some(namespace.clone()),
+            ..ObjectMeta::default()
+        };
         Api::all(client.clone())
-            .create(&PostParams::default(), &Namespace { metadata, ..Namespace::default() })
+            .create(
+                &PostParams::default(),
+                &Namespace {
+                    metadata,
+                    ..Namespace::default()
+                },
+            )
             .await
             .unwrap();
         Self { namespace, client }
@@ -93,7 +123,11 @@ impl Scene {
             "metadata": { "name": name },
             "spec": spec,
         });
-        let params = PatchParams { field_manager: Some("it".to_owned()), ..PatchParams::default() }.validation_strict();
+        let params = PatchParams {
+            field_manager: Some("it".to_owned()),
+            ..PatchParams::default()
+        }
+        .validation_strict();
         let params = PatchParams { force: true, ..params };
         let api: Api<DynamicObject> =
             Api::namespaced_with(self.client.clone(), &self.namespace, &ApiResource::erase::<K>(&()));
@@ -106,7 +140,9 @@ impl Scene {
 
     /// Applies a spec that must be accepted.
     pub async fn apply<K: Ours>(&self, name: &str, spec: Value) -> K {
-        self.try_apply(name, spec).await.unwrap_or_else(|message| panic!("{name} was refused: {message}"))
+        self.try_apply(name, spec)
+            .await
+            .unwrap_or_else(|message| panic!("{name} was refused: {message}"))
     }
 
     /// Waits for this verdict on the present generation.
@@ -128,7 +164,10 @@ impl Scene {
             let object = api.get_opt(name).await.unwrap();
             match object {
                 Some(object) if is_so(&object) => return object,
-                last => assert!(Instant::now() < deadline, "{name} does not become what it should be: {last:#?}"),
+                last => assert!(
+                    Instant::now() < deadline,
+                    "{name} does not become what it should be: {last:#?}"
+                ),
             }
             tokio::time::sleep(Duration::from_millis(25)).await;
         }
@@ -147,7 +186,10 @@ impl Scene {
         let data = json!({ key: base64::engine::general_purpose::STANDARD.encode(value) });
         let secret = json!({ "apiVersion": "v1", "kind": "Secret", "metadata": { "name": name }, "data": data });
         let params = PatchParams::apply("it").force();
-        self.api::<Secret>().patch(name, &params, &Patch::Apply(&secret)).await.unwrap()
+        self.api::<Secret>()
+            .patch(name, &params, &Patch::Apply(&secret))
+            .await
+            .unwrap()
     }
 
     /// Changes an object by a merge patch.
@@ -155,7 +197,10 @@ impl Scene {
     where
         K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + DeserializeOwned + Clone + Debug,
     {
-        self.api::<K>().patch(name, &PatchParams::default(), &Patch::Merge(&patch)).await.unwrap()
+        self.api::<K>()
+            .patch(name, &PatchParams::default(), &Patch::Merge(&patch))
+            .await
+            .unwrap()
     }
 
     /// Reasons of all Events in this namespace, in the order of their names.
@@ -165,7 +210,13 @@ impl Scene {
             .into_iter()
             .map(|event| {
                 let on = event.regarding.unwrap_or_default();
-                format!("{}/{} {} {}", on.kind.unwrap_or_default(), on.name.unwrap_or_default(), event.type_.unwrap_or_default(), event.reason.unwrap_or_default())
+                format!(
+                    "{}/{} {} {}",
+                    on.kind.unwrap_or_default(),
+                    on.name.unwrap_or_default(),
+                    event.type_.unwrap_or_default(),
+                    event.reason.unwrap_or_default()
+                )
             })
             .collect()
     }
@@ -174,7 +225,11 @@ impl Scene {
     pub async fn event(&self, wanted: &str) {
         let deadline = Instant::now() + PATIENCE;
         while !self.events().await.iter().any(|event| event == wanted) {
-            assert!(Instant::now() < deadline, "no Event {wanted}: {:?}", self.events().await);
+            assert!(
+                Instant::now() < deadline,
+                "no Event {wanted}: {:?}",
+                self.events().await
+            );
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }

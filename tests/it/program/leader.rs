@@ -1,0 +1,104 @@
+//! Leader election, under the chart's rights.
+
+use std::time::{Duration, Instant};
+
+use idp_operator::api::StrategyInstance;
+use k8s_openapi::api::coordination::v1::Lease;
+use serde_json::json;
+
+use super::{so, soon};
+use crate::{
+    chart::Release,
+    support::{Operator, Plane, Scene},
+};
+
+const LEASE: &str = "idp-operator";
+
+/// How long a lease that is not renewed keeps others out, and a little more.
+const LAPSE: Duration = Duration::from_secs(15 + 5);
+
+/// How soon a released lease is taken, or a stolen one noticed.
+const PROMPT: Duration = Duration::from_secs(6);
+
+async fn leads(operator: &Operator) -> bool {
+    operator.metric("idp_operator_leader", &[]).await > 0.5
+}
+
+async fn holder(scene: &Scene) -> String {
+    let lease = scene.api::<Lease>().get(LEASE).await.unwrap();
+    lease.spec.unwrap_or_default().holder_identity.unwrap_or_default()
+}
+
+struct Candidates<'a> {
+    scene: &'a Scene,
+    release: Release,
+}
+
+impl Candidates<'_> {
+    async fn start(&self, pod: &str) -> Operator {
+        let start = self.release.start(Plane::shared(), "pair-idp-operator").await;
+        start.env("POD_NAME", pod).ready().await
+    }
+
+    /// Waits until this one leads; it does so by then.
+    async fn takes_over(&self, operator: &Operator, pod: &str, limit: Duration) {
+        let started = Instant::now();
+        soon("a leader", async || so(leads(operator).await)).await;
+        assert!(started.elapsed() < limit, "{pod} took {:?}", started.elapsed());
+        assert!(holder(self.scene).await.starts_with(&format!("{pod}_")), "{}", holder(self.scene).await);
+    }
+}
+
+#[tokio::test]
+async fn one_of_several_leads_and_another_takes_over() {
+    let scene = Scene::new("election").await;
+    let values = ["crds.install=false", "rbac.aggregate=false", "leaderElection.enabled=true", "replicaCount=2"];
+    let watched = format!("watchNamespaces={{{}}}", scene.namespace);
+    let release = Release::render(Plane::shared(), "pair", &scene.namespace, &[&values[..], &[&watched]].concat());
+    release.apply(Plane::shared());
+    let candidates = Candidates { scene: &scene, release };
+
+    let first = candidates.start("first").await;
+    candidates.takes_over(&first, "first", PROMPT).await;
+    let second = candidates.start("second").await;
+    scene.apply::<StrategyInstance>("one", json!({ "type": "userpass" })).await;
+    scene.verdict::<StrategyInstance>("one", "True", "Ready").await;
+    assert!(leads(&first).await && !leads(&second).await);
+    assert!(second.writes().await < 1.0, "a standby writes");
+
+    // Released at the end: no need to wait until it lapses.
+    let (status, log) = first.terminate();
+    assert_eq!(status.code(), Some(0), "{log}");
+    candidates.takes_over(&second, "second", PROMPT).await;
+
+    // Killed: it lapses.
+    let mut third = candidates.start("third").await;
+    let mut second = second;
+    second.signal("KILL");
+    candidates.takes_over(&third, "third", LAPSE).await;
+    scene.apply::<StrategyInstance>("two", json!({ "type": "userpass" })).await;
+    scene.verdict::<StrategyInstance>("two", "True", "Ready").await;
+
+    // Somebody else's: whoever lost it ends, as it can't know what it would break.
+    let thief = json!({ "spec": { "holderIdentity": "thief", "leaseDurationSeconds": 3600 } });
+    scene.merge::<Lease>(LEASE, thief).await;
+    let status = tokio::task::block_in_place(|| third.wait(PROMPT)).expect("it should have ended");
+    assert_eq!(status.code(), Some(1), "{}", third.log());
+    assert!(third.log().contains("lost the lease"), "{}", third.log());
+    assert_eq!(holder(&scene).await, "thief");
+}
+
+#[tokio::test]
+async fn sigterm_ends_a_standby_that_waits_without_a_lease_to_be_had() {
+    let scene = Scene::new("standby").await;
+    // The chart's ServiceAccount has no right to a lease here: that is told, and waited for.
+    let operator = scene.start().arg("--leader-elect").arg("--leader-election-namespace").arg(&scene.namespace);
+    let operator = operator.ready().await;
+    soon("the log tells why", async || so(operator.log().contains("the lease can't be held"))).await;
+    scene.apply::<StrategyInstance>("x", json!({ "type": "userpass" })).await;
+    assert!(!leads(&operator).await);
+    let started = Instant::now();
+    let (status, log) = operator.terminate();
+    assert_eq!(status.code(), Some(0), "{log}");
+    assert!(started.elapsed() < Duration::from_secs(5));
+}

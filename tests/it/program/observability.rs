@@ -1,0 +1,183 @@
+//! Metrics and logs: complete, well-formed, and silent about people.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use idp_operator::api::{IdentityProvider, StrategyInstance, TenantJwtSecret, UserIdpAuthenticator};
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+use crate::support::{
+    KeyServer, Operator, Scene,
+    key_server::{ED25519, jwks},
+};
+
+const USER: &str = "user-4711";
+const EXTERNAL_ID: &str = "external-0815";
+const EXTERNAL_NAME: &str = "erika.mustermann";
+const TENANT: &str = "tenant-of-note";
+const ISSUER: &str = "https://issuer-of-note.example.com";
+
+/// One object of each kind with values to look for, then one that fails.
+async fn objects(scene: &Scene, server: &KeyServer) {
+    let link = |idp: &str, user: &str| {
+        json!({ "userId": user, "idpRef": { "name": idp }, "idpUserId": EXTERNAL_ID, "idpUserName": EXTERNAL_NAME })
+    };
+    // Before its IdentityProvider: two verdicts, and an Event.
+    scene.apply::<UserIdpAuthenticator>("link", link("login", USER)).await;
+    scene.verdict::<UserIdpAuthenticator>("link", "False", "IdpNotFound").await;
+    let idp = json!({
+        "issuer": ISSUER,
+        "jwtEndpoint": server.url("/jwt"),
+        "keysEndpoint": server.url("/keys"),
+        "allowInsecureHttp": true,
+    });
+    scene.apply::<IdentityProvider>("login", idp).await;
+    scene.apply::<TenantJwtSecret>("tenant", json!({ "tenantId": TENANT, "signingAlgorithm": "HS256" })).await;
+    scene.apply::<StrategyInstance>("good", json!({ "type": "userpass" })).await;
+    scene.apply::<StrategyInstance>("bad", json!({ "type": "userpass", "isSyncActive": true })).await;
+    scene.verdict::<IdentityProvider>("login", "True", "Ready").await;
+    scene.verdict::<TenantJwtSecret>("tenant", "True", "Ready").await;
+    scene.verdict::<StrategyInstance>("good", "True", "Ready").await;
+    scene.verdict::<StrategyInstance>("bad", "False", "CapabilityNotSupported").await;
+    scene.verdict::<UserIdpAuthenticator>("link", "True", "IdentitySet").await;
+}
+
+#[tokio::test]
+async fn metrics_logs_and_events_tell_all_but_who() {
+    let scene = Scene::new("observed").await;
+    let server = KeyServer::http(&jwks(&[ED25519])).await;
+    let operator = scene.start().arg("--log-format=json").ready().await;
+    objects(&scene, &server).await;
+    scene.event("UserIdpAuthenticator/link Normal IdentitySet").await;
+    let metrics = operator.get("/metrics").await.1;
+    let families = families(&metrics);
+    contract_has_them(&families);
+    values_are_right(&scene, &operator).await;
+    content_type_is_open_metrics(&operator).await;
+    for personal in [USER, EXTERNAL_ID, EXTERNAL_NAME, TENANT, ISSUER, "http", &scene.namespace] {
+        assert!(!samples(&metrics).any(|line| line.contains(personal)), "{personal} in\n{metrics}");
+    }
+    let (_, log) = operator.terminate();
+    lines_are_json_and_name_the_object(&log);
+    let events = scene.api::<k8s_openapi::api::events::v1::Event>().list(&kube::api::ListParams::default()).await;
+    let events = serde_json::to_string(&events.unwrap().items).unwrap();
+    for personal in [EXTERNAL_ID, EXTERNAL_NAME] {
+        assert!(!log.contains(personal), "{personal} in\n{log}");
+        assert!(!events.contains(personal), "{personal} in\n{events}");
+    }
+}
+
+fn samples(metrics: &str) -> impl Iterator<Item = &str> {
+    metrics.lines().filter(|line| !line.starts_with('#'))
+}
+
+/// Names and types of the metric families. Panics where the text is not OpenMetrics 1.0.
+fn families(metrics: &str) -> BTreeMap<&str, &str> {
+    assert!(metrics.ends_with("\n# EOF\n"), "{metrics}");
+    let mut families = BTreeMap::new();
+    let mut described = BTreeSet::new();
+    let mut current = "";
+    for line in metrics.lines().filter(|line| *line != "# EOF") {
+        if let Some(comment) = line.strip_prefix("# ") {
+            let (what, rest) = comment.split_once(' ').unwrap();
+            let (name, text) = rest.split_once(' ').unwrap();
+            assert!(current == name || !families.contains_key(name), "{name} is in two places");
+            assert!(name.starts_with("idp_operator_"), "{line}");
+            current = name;
+            match what {
+                "TYPE" => assert!(families.insert(name, text).is_none(), "{line} twice"),
+                "HELP" => assert!(described.insert(name), "{line} twice"),
+                "UNIT" => assert!(name.ends_with(&format!("_{text}")), "{line}"),
+                other => panic!("{other} is no keyword of OpenMetrics"),
+            }
+            continue;
+        }
+        let (name, value) = line.rsplit_once(' ').unwrap();
+        value.parse::<f64>().unwrap_or_else(|_| panic!("no value: {line}"));
+        let name = name.split('{').next().unwrap();
+        let suffixes: &[&str] = match families.get(current).copied() {
+            Some("counter") => &["_total"],
+            Some("gauge") => &[""],
+            Some("histogram") => &["_bucket", "_sum", "_count"],
+            Some("info") => &["_info"],
+            other => panic!("{current} is {other:?}"),
+        };
+        assert!(suffixes.iter().any(|suffix| name == format!("{current}{suffix}")), "{line} in {current}");
+    }
+    assert_eq!(families.keys().copied().collect::<BTreeSet<_>>(), described, "each has both TYPE and HELP");
+    families
+}
+
+fn contract_has_them(families: &BTreeMap<&str, &str>) {
+    let expected = BTreeMap::from([
+        ("idp_operator_reconciles", "counter"),
+        ("idp_operator_reconcile_duration_seconds", "histogram"),
+        ("idp_operator_objects", "gauge"),
+        ("idp_operator_api_requests", "counter"),
+        ("idp_operator_keys_fetches", "counter"),
+        ("idp_operator_build", "info"),
+        ("idp_operator_leader", "gauge"),
+        ("idp_operator_watch_last_event_timestamp_seconds", "gauge"),
+    ]);
+    for (name, kind) in expected {
+        assert_eq!(families.get(name), Some(&kind), "{name}");
+    }
+}
+
+async fn values_are_right(scene: &Scene, operator: &Operator) {
+    let one = |value: f64| (value - 1.0).abs() < f64::EPSILON;
+    assert!(one(operator.metric("idp_operator_leader", &[]).await));
+    assert!(one(operator.metric("idp_operator_build_info", &[env!("CARGO_PKG_VERSION")]).await));
+    let strategies = ["kind=\"StrategyInstance\"", "ready=\"False\""];
+    assert!(one(operator.metric("idp_operator_objects", &strategies).await));
+    for kind in ["IdentityProvider", "TenantJwtSecret", "UserIdpAuthenticator", "StrategyInstance"] {
+        let label = format!("kind=\"{kind}\"");
+        assert!(one(operator.metric("idp_operator_objects", &[&label, "ready=\"True\""]).await), "{kind}");
+        assert!(operator.metric("idp_operator_reconciles_total", &[&label, "result=\"ok\""]).await > 0.5, "{kind}");
+        assert!(operator.metric("idp_operator_reconcile_duration_seconds_count", &[&label]).await > 0.5, "{kind}");
+    }
+    assert!(operator.metric("idp_operator_keys_fetches_total", &["result=\"ok\""]).await > 0.5);
+    let status = ["verb=\"patch\"", "kind=\"identityproviders/status\"", "code=\"200\""];
+    assert!(operator.metric("idp_operator_api_requests_total", &status).await > 0.5);
+    // On the API server's clock and this one's, give or take an hour.
+    let now = scene.api::<StrategyInstance>().get("bad").await.unwrap().metadata.creation_timestamp.unwrap().0;
+    for watch in ["identityproviders", "secrets", "configmaps"] {
+        let seen = operator.metric("idp_operator_watch_last_event_timestamp_seconds", &[watch]).await;
+        #[allow(clippy::cast_precision_loss)] // seconds
+        let age = now.as_second() as f64 - seen;
+        assert!(age.abs() < 3600.0, "{watch}: {age}");
+    }
+}
+
+async fn content_type_is_open_metrics(operator: &Operator) {
+    let log = operator.log();
+    let first: Value = serde_json::from_str(log.lines().next().unwrap()).unwrap();
+    let address = first["admin_address"].as_str().unwrap();
+    let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    stream.write_all(b"GET /metrics HTTP/1.0\r\n\r\n").await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    let head = answer.split("\r\n\r\n").next().unwrap().to_lowercase();
+    let expected = "content-type: application/openmetrics-text; version=1.0.0; charset=utf-8";
+    assert!(head.lines().any(|line| line == expected), "{head}");
+}
+
+fn lines_are_json_and_name_the_object(log: &str) {
+    let mut named = BTreeSet::new();
+    for line in log.lines() {
+        let line: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+        assert!(line["timestamp"].as_str().unwrap().parse::<jiff::Timestamp>().is_ok(), "{line}");
+        assert!(["ERROR", "WARN", "INFO"].contains(&line["level"].as_str().unwrap()), "{line}");
+        assert!(!line["message"].as_str().unwrap().is_empty(), "{line}");
+        if line["message"] == "verdict changed" {
+            let object = line["span"]["object.ref"].as_str().unwrap_or_else(|| panic!("no object in {line}"));
+            named.insert(format!("{} {}", object.split(['.', '/']).next().unwrap(), line["reason"].as_str().unwrap()));
+        }
+    }
+    let expected = [
+        "StrategyInstance CapabilityNotSupported",
+        "UserIdpAuthenticator IdentitySet",
+        "UserIdpAuthenticator IdpNotFound",
+    ];
+    assert_eq!(named.into_iter().collect::<Vec<_>>(), expected, "{log}");
+}
