@@ -147,4 +147,8 @@ pub struct KeysStatus {
 
     /// When the set of keys last changed.
     pub change_time: Time,
+
+    /// When these keys were last seen at their source: written with a changed set, and when `KeysReachable` or
+    /// `KeysValid` turns False.
+    pub verified_time: Time,
 }

@@ -1,11 +1,11 @@
 //! One watch of a kind, over all or some namespaces: delivers every change, deletions that a relist shows included.
 
-use std::fmt::Debug;
+use std::{fmt::Debug, time::Duration};
 
-use futures::{StreamExt as _, stream};
+use futures::{Stream, StreamExt as _, stream};
 use kube::{
     Api, Resource,
-    runtime::{WatchStreamExt as _, utils::Backoff, watcher},
+    runtime::{watcher, watcher::Event},
 };
 use serde::de::DeserializeOwned;
 
@@ -28,12 +28,10 @@ pub async fn follow<K>(
     K::DynamicType: Default,
 {
     let mut parts: Vec<Part> = apis.iter().map(Part::of).collect();
-    let watches = apis.into_iter().enumerate().map(|(position, api)| {
-        watcher(api, watcher::Config::default())
-            .backoff(Retry::default())
-            .map(move |event| (position, event))
-            .boxed()
-    });
+    let watches = apis
+        .into_iter()
+        .enumerate()
+        .map(|(position, api)| retrying(api).map(move |event| (position, event)).boxed());
     let mut events = stream::select_all(watches);
     while let Some((position, event)) = events.next().await {
         let Some(part) = parts.get_mut(position) else { continue };
@@ -55,7 +53,8 @@ pub async fn follow<K>(
             .watch_last_event
             .get_or_create(&KindLabels { kind: name })
             .set(jiff::Timestamp::now().as_second());
-        if !part.complained.is_empty() {
+        // Each attempt to list begins with an `Init`.
+        if !part.complained.is_empty() && !matches!(event, Event::Init) {
             tracing::info!(watch = name, "{}watch works again", part.place);
             part.complained.clear();
         }
@@ -93,7 +92,8 @@ fn explain(error: &watcher::Error) -> String {
     use watcher::Error::{InitialListFailed, NoResourceVersion, WatchError, WatchFailed, WatchStartFailed};
     match error {
         InitialListFailed(kube::Error::Api(status)) | WatchStartFailed(kube::Error::Api(status)) => {
-            match (status.is_not_found(), status.is_forbidden()) {
+            // Without a CRD there is nobody who would answer 404 with a Status: just the code tells.
+            match (status.code == 404, status.is_forbidden()) {
                 (true, _) => "the CustomResourceDefinition is not installed".to_owned(),
                 (_, true) => {
                     "the API server answered 403 Forbidden: the operator's role must allow list and watch".to_owned()
@@ -107,24 +107,24 @@ fn explain(error: &watcher::Error) -> String {
     }
 }
 
-/// Waits 0.5 s, doubling to 8 s: a CRD that is installed later should not be waited for long.
-#[derive(Default)]
-struct Retry {
-    failures: u32,
-}
-
-impl Iterator for Retry {
-    type Item = std::time::Duration;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let wait = 500u64 << self.failures.min(4);
-        self.failures = self.failures.saturating_add(1);
-        Some(std::time::Duration::from_millis(wait))
-    }
-}
-
-impl Backoff for Retry {
-    fn reset(&mut self) {
-        self.failures = 0;
-    }
+/// The watch, with a pause after each failure: 0.5 s, doubling to 8 s, as a CRD that is installed later should not be
+/// waited for long. (kube's own back-off starts anew with each attempt to list.)
+fn retrying<K>(api: Api<K>) -> impl Stream<Item = Result<Event<K>, watcher::Error>> + Send
+where
+    K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
+{
+    let watch = watcher(api, watcher::Config::default()).boxed();
+    stream::unfold((watch, 0u32, false), async |(mut watch, mut failures, has_failed)| {
+        if has_failed {
+            tokio::time::sleep(Duration::from_millis(500 << failures.saturating_sub(1).min(4))).await;
+        }
+        let event = watch.next().await?;
+        match &event {
+            Err(_) => failures = failures.saturating_add(1),
+            Ok(Event::Init) => {}
+            Ok(_) => failures = 0,
+        }
+        let has_failed = event.is_err();
+        Some((event, (watch, failures, has_failed)))
+    })
 }

@@ -131,7 +131,7 @@ where
         write(object.as_ref(), ctx, &old, with_core(old.clone(), core)).await?;
         return Ok(Action::await_change());
     }
-    match attempt(object, ctx, step).await? {
+    match attempt(|reads| step(object.clone(), ctx.clone(), reads)).await? {
         Step::Wait => Ok(Action::await_change()),
         Step::Judged(verdict) => {
             let core = status::judged(old.core(), &verdict.judgement, subject(object.as_ref(), ctx));
@@ -145,25 +145,21 @@ where
 }
 
 /// observe → decide → apply, again with live reads where somebody else was faster.
-async fn attempt<K, F, Fut>(object: &Arc<K>, ctx: &Arc<Context>, step: F) -> Result<Step<K::Status>, Error>
+async fn attempt<S, Fut>(step: impl Fn(Reads) -> Fut) -> Result<Step<S>, Error>
 where
-    K: Managed,
-    F: Fn(Arc<K>, Arc<Context>, Reads) -> Fut,
-    Fut: Future<Output = Result<Step<K::Status>, Error>>,
+    Fut: Future<Output = Result<Step<S>, Error>>,
 {
     let attempts = async {
         let mut reads = Reads::Watched;
         for _ in 1..ATTEMPTS {
-            match step(object.clone(), ctx.clone(), reads).await {
+            match step(reads).await {
                 Err(Error::Raced { .. }) => reads = Reads::Live,
                 result => return result,
             }
         }
-        step(object.clone(), ctx.clone(), reads).await
+        step(reads).await
     };
-    tokio::time::timeout(DEADLINE, attempts)
-        .await
-        .unwrap_or(Err(Error::Deadline(DEADLINE)))
+    tokio::time::timeout(DEADLINE, attempts).await.unwrap_or(Err(Error::Deadline(DEADLINE)))
 }
 
 /// Writes the status if it differs, then tells of a changed verdict.
@@ -240,6 +236,25 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
+
+    #[tokio::test]
+    async fn who_was_overtaken_looks_again_with_live_reads_and_gives_up_at_the_third_time() {
+        let seen = std::sync::Mutex::new(Vec::new());
+        let result = attempt(|reads| {
+            seen.lock().unwrap().push(reads);
+            async { Err::<Step<()>, _>(Error::Raced { kind: "Secret", name: "a".into() }) }
+        });
+        assert!(matches!(result.await, Err(Error::Raced { .. })));
+        assert_eq!(*seen.lock().unwrap(), [Reads::Watched, Reads::Live, Reads::Live]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_attempt_outlasts_its_deadline() {
+        let started = tokio::time::Instant::now();
+        let result = attempt(|_| std::future::pending::<Result<Step<()>, Error>>()).await;
+        assert!(matches!(result, Err(Error::Deadline(_))));
+        assert_eq!(started.elapsed(), DEADLINE);
+    }
 
     fn core(ready: Option<(&str, &str)>) -> StatusCore {
         let condition = ready.map(|(status, reason)| Condition {

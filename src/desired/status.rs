@@ -117,7 +117,7 @@ impl Writer<'_> {
             .condition(type_)
             .filter(|before| before.status == status)
             .map_or_else(
-                || Time(to_seconds(self.subject.now)),
+                || Time(self.subject.now),
                 |before| before.last_transition_time.clone(),
             );
         Condition {
@@ -178,11 +178,6 @@ impl Writer<'_> {
             })
             .collect()
     }
-}
-
-/// Kubernetes' times are whole seconds: with a fraction, a status would differ from what the API server stored of it.
-fn to_seconds(time: Timestamp) -> Timestamp {
-    Timestamp::from_second(time.as_second()).unwrap_or(time)
 }
 
 fn truncate(text: &str, most: usize) -> String {

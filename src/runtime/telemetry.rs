@@ -38,7 +38,16 @@ fn filter(level: &str) -> Option<EnvFilter> {
     if !level.split(',').map(str::trim).all(is_known) {
         return None;
     }
-    EnvFilter::try_new(level).ok()
+    let is_terse = level
+        .parse::<LevelFilter>()
+        .is_ok_and(|level| level <= LevelFilter::INFO);
+    // What a watch fails of is told by our own lines once, not at each attempt.
+    EnvFilter::try_new(if is_terse {
+        format!("{level},kube_runtime::watcher=off")
+    } else {
+        level.to_owned()
+    })
+    .ok()
 }
 
 #[cfg(test)]

@@ -299,3 +299,59 @@ async fn a_damaged_or_lost_output_is_healed() {
     // None of it was worth another fetch.
     assert_eq!(server.hits(), 1);
 }
+
+#[tokio::test]
+async fn keys_of_another_endpoint_or_issuer_are_withdrawn_when_the_new_one_fails() {
+    let scene = Scene::new("idp").await;
+    let _operator = scene.operator().await;
+    let server = KeyServer::http(&jwks(&[ED25519])).await;
+    scene.apply::<IdentityProvider>("login", spec(&server.url("/keys"))).await;
+    scene.verdict::<IdentityProvider>("login", "True", "Ready").await;
+    server.answer("500 Internal Server Error", "", "");
+    let mut renamed = spec(&server.url("/keys"));
+    renamed["issuer"] = json!("https://another.example.com");
+    scene.apply::<IdentityProvider>("login", renamed).await;
+    let object: IdentityProvider = scene.verdict("login", "False", "UnexpectedStatus").await;
+    assert_eq!(object.status.unwrap().keys, None);
+    let configmap = scene.api::<ConfigMap>().get("login-jwks").await.unwrap();
+    assert_eq!(
+        configmap.data.unwrap().into_iter().collect::<Vec<_>>(),
+        [("jwks.json".into(), r#"{"keys":[]}"#.into())]
+    );
+}
+
+#[tokio::test]
+async fn an_outage_over_a_restart_keeps_the_last_good_keys_but_no_planted_ones() {
+    let scene = Scene::new("idp").await;
+    let server = KeyServer::http(&jwks(&[ED25519])).await;
+    let operator = scene.operator().await;
+    for name in ["kept", "planted"] {
+        scene.apply::<IdentityProvider>(name, spec(&server.url("/keys"))).await;
+        scene.verdict::<IdentityProvider>(name, "True", "Ready").await;
+    }
+    operator.terminate();
+    server.answer("503 Service Unavailable", "", "");
+    let kept = scene.api::<ConfigMap>().get("kept-jwks").await.unwrap();
+    scene.merge::<ConfigMap>("planted-jwks", json!({ "data": { "jwks.json": jwks(&[P256]) } })).await;
+
+    for _ in 0..2 {
+        let operator = scene.operator().await;
+        let object = scene
+            .until::<IdentityProvider>("kept", |object| {
+                conditions(&core(object)).contains(&"KeysReachable=False UnexpectedStatus".to_owned())
+            })
+            .await;
+        let status = object.status.unwrap();
+        assert_eq!(status.core.condition("Ready").unwrap().status, "True");
+        assert_eq!(
+            status.core.condition("KeysReachable").unwrap().message,
+            "keysEndpoint answered with HTTP status 503: it must answer GET with 200, without Content-Encoding; \
+             the last good keys stay published"
+        );
+        scene.verdict::<IdentityProvider>("planted", "False", "UnexpectedStatus").await;
+        assert_eq!(version(&scene.api::<ConfigMap>().get("kept-jwks").await.unwrap()), version(&kept));
+        let planted = scene.api::<ConfigMap>().get("planted-jwks").await.unwrap();
+        assert_eq!(published(&planted), json!({ "keys": [] }));
+        operator.terminate();
+    }
+}

@@ -14,8 +14,13 @@ fn listed(page: &str) -> BTreeMap<String, Vec<String>> {
         if let Some(heading) = line.strip_prefix("## ") {
             heading.trim().clone_into(&mut section);
         }
-        let Some((reason, rest)) = line.strip_prefix("| `").and_then(|rest| rest.split_once("` |")) else { continue };
-        let is_filled = rest.trim_end_matches('|').split('|').all(|cell| !cell.trim().is_empty());
+        let Some((reason, rest)) = line.strip_prefix("| `").and_then(|rest| rest.split_once("` |")) else {
+            continue;
+        };
+        let is_filled = rest
+            .trim_end_matches('|')
+            .split('|')
+            .all(|cell| !cell.trim().is_empty());
         assert!(is_filled && rest.contains('|'), "{section}: {reason} has an empty cell");
         sections.entry(section.clone()).or_default().push(reason.to_owned());
     }
@@ -36,7 +41,10 @@ fn the_page_lists_every_reason_once_and_no_other() {
         ("All kinds".to_owned(), sorted(CommonReason::ALL)),
         ("IdentityProvider".to_owned(), sorted(IdentityProviderReason::ALL)),
         ("TenantJwtSecret".to_owned(), sorted(TenantJwtSecretReason::ALL)),
-        ("UserIdpAuthenticator".to_owned(), sorted(UserIdpAuthenticatorReason::ALL)),
+        (
+            "UserIdpAuthenticator".to_owned(),
+            sorted(UserIdpAuthenticatorReason::ALL),
+        ),
         ("StrategyInstance".to_owned(), sorted(StrategyInstanceReason::ALL)),
     ]);
     assert_eq!(listed(&std::fs::read_to_string(page).unwrap()), expected);
@@ -46,6 +54,7 @@ fn the_page_lists_every_reason_once_and_no_other() {
 fn a_row_counts_for_the_section_that_it_stands_in() {
     let page = "## A\n| reason | cause | cure |\n|---|---|---|\n| `Two` | x | y |\n| `One` | x | y |\n## B\n| `Two` | x | y |\n";
     let expected = [("A", vec!["One", "Two"]), ("B", vec!["Two"])];
-    let expected = expected.map(|(section, reasons)| (section.to_owned(), reasons.into_iter().map(str::to_owned).collect()));
+    let expected =
+        expected.map(|(section, reasons)| (section.to_owned(), reasons.into_iter().map(str::to_owned).collect()));
     assert_eq!(listed(page), BTreeMap::from(expected));
 }

@@ -4,7 +4,10 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt as _;
 
-use super::{apply::Output, observe::Observed};
+use super::{
+    apply::Output,
+    observe::{Observed, works},
+};
 use crate::{
     api::{
         IdentityProvider, IdentityProviderStatus,
@@ -31,9 +34,9 @@ use crate::{
 pub enum Plan {
     /// These keys.
     Publish(KeySet),
-    /// An empty set: the keys are no longer to be trusted.
+    /// An empty set: the keys are no longer to be trusted, or not those of this source.
     Withdraw,
-    /// Whatever it is: no good keys were seen yet.
+    /// Whatever it is: no good keys were seen yet, and nothing is known to be published.
     Leave,
 }
 
@@ -44,6 +47,7 @@ pub fn plan(seen: &Observed) -> Plan {
         (_, Err(KeysError::Judged(KeySetError::PrivateKeyPublished))) => Plan::Withdraw,
         (Some((_, at)), _) if is_stale(*at, seen.now) => Plan::Withdraw,
         (Some((keys, _)), _) => Plan::Publish(keys.clone()),
+        (None, _) if seen.is_published_by_another => Plan::Withdraw,
         (None, _) => Plan::Leave,
     }
 }
@@ -67,17 +71,7 @@ pub fn decide(
     };
     let status = IdentityProviderStatus {
         idp_id: object.uid(),
-        keys: match (keys, plan) {
-            (Some(keys), _) => Some(keys_status(
-                object,
-                old.and_then(|old| old.keys.as_ref()),
-                keys,
-                seen.now,
-            )),
-            // What is published is not touched, so what was told of it stays true.
-            (None, Plan::Leave) => old.and_then(|old| old.keys.clone()),
-            (None, _) => None,
-        },
+        keys: keys.map(|keys| keys_status(object, keys, seen)),
         details: Some(details::next(
             old.and_then(|old| old.details.as_ref()),
             &config_digest(object),
@@ -88,26 +82,20 @@ pub fn decide(
         ..IdentityProviderStatus::default()
     };
     Verdict {
-        judgement: judgement(object, seen, plan, output, keys),
+        judgement: judgement(object, seen, output, keys),
         notices: rotation_notice(old, &status).into_iter().collect(),
         status,
         requeue: Some(wait(seen)),
     }
 }
 
-fn judgement(
-    object: &IdentityProvider,
-    seen: &Observed,
-    plan: &Plan,
-    output: Output,
-    keys: Option<&KeySet>,
-) -> Judgement {
+fn judgement(object: &IdentityProvider, seen: &Observed, output: Output, keys: Option<&KeySet>) -> Judgement {
     let published = match output {
         Output::NotOurs => Finding::failed(PUBLISHED, publish_conflict(&configmap::name(&object.name_any()))),
         Output::Published => Finding::succeeded(PUBLISHED, "the ConfigMap is as it ought to be"),
         Output::Left => Finding::not_evaluated(PUBLISHED),
     };
-    let served = matches!(plan, Plan::Publish(_));
+    let served = keys.is_some();
     let mut reachable = Finding::succeeded(KEYS_REACHABLE, "keysEndpoint answers");
     let mut valid = Finding::succeeded(KEYS_VALID, "keysEndpoint answers with good keys");
     if let Err(error) = seen.keys.last {
@@ -138,14 +126,23 @@ fn published_message(keys: &KeySet) -> String {
     }
 }
 
-fn keys_status(object: &IdentityProvider, old: Option<&KeysStatus>, keys: &KeySet, now: Timestamp) -> KeysStatus {
+fn keys_status(object: &IdentityProvider, keys: &KeySet, seen: &Observed) -> KeysStatus {
     let sha256 = keys.digest(&object.spec.issuer, &object.spec.keys_endpoint);
-    let unchanged = old.filter(|old| old.sha256 == sha256);
+    let old = object.status.as_ref();
+    let unchanged = old.and_then(|old| old.keys.as_ref()).filter(|told| told.sha256 == sha256);
+    let good_at = seen.keys.good.as_ref().map_or(seen.now, |(_, at)| *at);
+    // While the endpoint works it would be another status each time: then it is written once, when that ends.
+    let ends_now = seen.keys.last.is_err() && old.is_some_and(|old| works(&old.core));
+    let verified_time = match unchanged {
+        Some(told) if !ends_now => told.verified_time.clone(),
+        _ => Time(good_at),
+    };
     KeysStatus {
         count: i64::try_from(keys.count()).unwrap_or(i64::MAX),
         key_ids: keys.ids(),
         algorithms: keys.algorithms(),
-        change_time: unchanged.map_or(Time(now), |old| old.change_time.clone()),
+        change_time: unchanged.map_or_else(|| Time(seen.now), |told| told.change_time.clone()),
+        verified_time,
         sha256,
     }
 }
@@ -211,15 +208,8 @@ mod tests {
 
     fn seen(good_at: Option<i64>, last: Result<(), KeysError>, now: i64) -> Observed {
         let good = good_at.map(|second| (keys(), at(second)));
-        Observed {
-            keys: KeysSeen {
-                last,
-                good,
-                failures: 1,
-                next: at(now + 60),
-            },
-            now: at(now),
-        }
+        let keys = KeysSeen { last, good, failures: 1, next: at(now + 60) };
+        Observed { keys, is_published_by_another: false, now: at(now) }
     }
 
     fn unreachable() -> Result<(), KeysError> {
@@ -277,6 +267,33 @@ mod tests {
         let never = seen(None, unreachable(), 10);
         assert_eq!(plan(&never), Plan::Leave);
         assert_eq!(verdict(&never), (vec!["KeysUnreachable"], Some("KeysUnreachable")));
+    }
+
+    #[test]
+    fn keys_of_another_source_are_withdrawn() {
+        let other = Observed { is_published_by_another: true, ..seen(None, unreachable(), 10) };
+        assert_eq!(plan(&other), Plan::Withdraw);
+        assert_eq!(verdict(&other), (vec!["KeysUnreachable"], Some("KeysUnreachable")));
+    }
+
+    #[test]
+    fn the_time_of_the_last_good_look_is_written_once_when_an_outage_begins() {
+        let mut object = object();
+        let mut look = |seen: &Observed| {
+            let plan = plan(seen);
+            let verdict = decide(&object, seen, &plan, Output::Published);
+            let subject = crate::desired::status::Subject { uid: "u", generation: 1, now: seen.now };
+            let old = object.status.clone().unwrap_or_default();
+            let core = crate::desired::status::judged(&old.core, &verdict.judgement, subject);
+            let status = IdentityProviderStatus { core, ..verdict.status };
+            object.status = Some(status.clone());
+            status.keys.unwrap().verified_time.0.as_second()
+        };
+        assert_eq!(look(&seen(Some(0), Ok(()), 0)), 0);
+        assert_eq!(look(&seen(Some(300), Ok(()), 300)), 0);
+        assert_eq!(look(&seen(Some(300), unreachable(), 600)), 300);
+        assert_eq!(look(&seen(Some(300), unreachable(), 900)), 300);
+        assert_eq!(look(&seen(Some(1200), Ok(()), 1200)), 300);
     }
 
     #[test]

@@ -24,7 +24,7 @@ pub async fn step(
     ctx: Arc<Context>,
     reads: Reads,
 ) -> Result<Step<IdentityProviderStatus>, Error> {
-    let Some(seen) = observe::observe(&object, &ctx) else {
+    let Some(seen) = observe::observe(&object, &ctx).await? else {
         return Ok(Step::Wait);
     };
     let plan = decide::plan(&seen);

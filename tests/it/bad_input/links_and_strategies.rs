@@ -1,1 +1,189 @@
-//! x
+//! `UserIdpAuthenticator`s and `StrategyInstance`s that are accepted and answered in status.
+
+use std::collections::BTreeMap;
+
+use idp_operator::api::{IdentityProvider, StrategyInstance, UserIdpAuthenticator};
+use kube::ResourceExt as _;
+use serde_json::{Value, json};
+
+use super::{Answer, Kind, expect_answers};
+use crate::support::Scene;
+
+#[tokio::test]
+async fn links_say_what_their_identity_provider_lacks() {
+    let scene = Scene::new("links").await;
+    let _operator = scene.operator().await;
+    let idp =
+        |keys_endpoint: &str| Kind::Idp.with(&json!({ "keysEndpoint": keys_endpoint, "allowInsecureHttp": true }));
+    scene
+        .apply::<IdentityProvider>("silent", idp("http://127.0.0.1:1/keys"))
+        .await;
+    scene
+        .apply::<IdentityProvider>("forbidden", idp("http://169.254.169.254/keys"))
+        .await;
+    let silent: IdentityProvider = scene.verdict("silent", "False", "KeysUnreachable").await;
+    let forbidden: IdentityProvider = scene.verdict("forbidden", "False", "AddressForbidden").await;
+    let by_ref = |name: &str| json!({ "idpRef": { "name": name } });
+    let by_id = |id: &str| json!({ "idpRef": null, "idpId": id });
+    let missing = |message: &str, pointer: &str| {
+        Answer::new(
+            "False IdpNotFound Reconciling",
+            message,
+            &[&format!("404 idp-not-found {pointer}")],
+        )
+    };
+    let not_ready = |name: &str, beside: &str, pointer: &str| {
+        Answer::new(
+            &format!("False IdpNotReady {beside}"),
+            &format!("IdentityProvider '{name}' is not ready: see its status for the cause"),
+            &[&format!("503 idp-not-ready {pointer}")],
+        )
+    };
+    let rows: Vec<(&str, Value, Answer)> = vec![
+        (
+            "missing-by-ref",
+            by_ref("nowhere"),
+            missing(
+                "idpRef must name an IdentityProvider of this namespace: there is none of the name 'nowhere'",
+                "/spec/idpRef/name",
+            ),
+        ),
+        (
+            "missing-by-id",
+            by_id("nowhere"),
+            missing(
+                "idpId must be the status.idpId of an IdentityProvider of this namespace: there is none of the id 'nowhere'",
+                "/spec/idpId",
+            ),
+        ),
+        (
+            "a-name-is-no-id",
+            by_id("silent"),
+            missing(
+                "idpId must be the status.idpId of an IdentityProvider of this namespace: there is none of the id 'silent'",
+                "/spec/idpId",
+            ),
+        ),
+        (
+            "an-id-in-capitals",
+            by_id(&silent.uid().unwrap().to_uppercase()),
+            missing(
+                &format!(
+                    "idpId must be the status.idpId of an IdentityProvider of this namespace: there is none of the id '{}'",
+                    silent.uid().unwrap().to_uppercase()
+                ),
+                "/spec/idpId",
+            ),
+        ),
+        (
+            "not-ready-by-ref",
+            by_ref("silent"),
+            not_ready("silent", "Reconciling", "/spec/idpRef/name"),
+        ),
+        (
+            "not-ready-by-id",
+            by_id(&silent.uid().unwrap()),
+            not_ready("silent", "Reconciling", "/spec/idpId"),
+        ),
+        (
+            "stalled-by-ref",
+            by_ref("forbidden"),
+            not_ready("forbidden", "Stalled", "/spec/idpRef/name"),
+        ),
+        (
+            "stalled-by-id",
+            by_id(&forbidden.uid().unwrap()),
+            not_ready("forbidden", "Stalled", "/spec/idpId"),
+        ),
+    ];
+    let mut expected = BTreeMap::new();
+    for (name, change, answer) in rows {
+        let user = json!({ "userId": name, "idpUserId": name });
+        let mut spec = Kind::Uia.with(&change);
+        super::merge(&mut spec, &user);
+        scene.apply::<UserIdpAuthenticator>(name, spec).await;
+        expected.insert(name.to_owned(), answer);
+    }
+    expect_answers::<UserIdpAuthenticator>(&scene, expected).await;
+}
+
+#[tokio::test]
+async fn strategies_say_what_their_type_lacks() {
+    const LOGIN: &str = "isLoginActive must be false or absent: type 'github-token' has no canLoginRegister";
+    const REGISTER: &str = "isSelfRegisterActive must be false or absent: type 'github-token' has no canLoginRegister";
+    const SYNC: &str = "isSyncActive must be false or absent: type 'userpass' has no canSync";
+    const IMPLICIT: &str = "doesImplicitRegister must be false or absent: type 'userpass' has no allowsImplicitSignup";
+    let scene = Scene::new("strategies").await;
+    let _operator = scene.operator().await;
+    let unknown = |type_: &str| {
+        Answer::new(
+            "False UnknownStrategyType Stalled",
+            &format!(
+                "type '{type_}' is not known: it must be one of userpass, github, jira, github-token, jira-token-cloud, \
+                 jira-token-datacenter"
+            ),
+            &["404 unknown-strategy-type /spec/type"],
+        )
+    };
+    let excess = |messages: &[&str], flags: &[&str]| {
+        let errors: Vec<String> = flags
+            .iter()
+            .map(|flag| format!("400 capability-not-supported /spec/{flag}"))
+            .collect();
+        let errors: Vec<&str> = errors.iter().map(String::as_str).collect();
+        Answer::new("False CapabilityNotSupported Stalled", &messages.join("; "), &errors)
+    };
+    let ready = || Answer::new("True Ready", "the flags in status.effective are in force", &[]);
+    let rows: Vec<(&str, Value, Answer)> = vec![
+        ("unknown", json!({ "type": "ldap" }), unknown("ldap")),
+        (
+            "unknown-flags",
+            json!({ "type": "userpass2", "isSyncActive": true }),
+            unknown("userpass2"),
+        ),
+        (
+            "login",
+            json!({ "type": "github-token", "isLoginActive": true }),
+            excess(&[LOGIN], &["isLoginActive"]),
+        ),
+        (
+            "register",
+            json!({ "type": "github-token", "isSelfRegisterActive": true }),
+            excess(&[REGISTER], &["isSelfRegisterActive"]),
+        ),
+        (
+            "sync",
+            json!({ "isSyncActive": true }),
+            excess(&[SYNC], &["isSyncActive"]),
+        ),
+        (
+            "implicit",
+            json!({ "doesImplicitRegister": true }),
+            excess(&[IMPLICIT], &["doesImplicitRegister"]),
+        ),
+        (
+            "several",
+            json!({ "isLoginActive": true, "isSyncActive": true, "doesImplicitRegister": true }),
+            excess(&[SYNC, IMPLICIT], &["isSyncActive", "doesImplicitRegister"]),
+        ),
+        (
+            "all-of-jira",
+            json!({
+                "type": "jira", "isLoginActive": true, "isSelfRegisterActive": true, "isSyncActive": true,
+                "doesImplicitRegister": true,
+            }),
+            ready(),
+        ),
+        (
+            "off-is-fine",
+            json!({ "isSyncActive": false, "doesImplicitRegister": false }),
+            ready(),
+        ),
+    ];
+    let mut expected = BTreeMap::new();
+    for (name, change, answer) in rows {
+        scene.apply::<StrategyInstance>(name, Kind::Si.with(&change)).await;
+        expected.insert(name.to_owned(), answer);
+    }
+    expect_answers::<StrategyInstance>(&scene, expected).await;
+}

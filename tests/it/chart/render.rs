@@ -1,23 +1,36 @@
 //! What the chart renders, and that it runs.
 
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
 use idp_operator::api::{IdentityProvider, StrategyInstance, TenantJwtSecret};
-use k8s_openapi::api::core::v1::{Namespace, Secret};
+use k8s_openapi::{
+    api::core::v1::{Namespace, Pod, Secret, ServiceAccount},
+    apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
+};
+use kube::{
+    Api,
+    api::{Patch, PatchParams, PostParams},
+};
 use rstest::rstest;
 use serde_json::{Value, json};
 
 use super::Release;
-use crate::support::{
-    KeyServer, Plane, Scene,
-    key_server::{ED25519, jwks},
-    plane::chart,
+use crate::{
+    program::soon,
+    support::{
+        KeyServer, Plane, Scene,
+        key_server::{ED25519, jwks},
+        plane::chart,
+    },
 };
 
-fn by_plural(crds: impl IntoIterator<Item = Value>) -> Vec<(String, Value)> {
-    let mut crds: Vec<_> =
-        crds.into_iter().map(|crd| (crd["spec"]["names"]["plural"].as_str().unwrap().to_owned(), crd)).collect();
-    crds.sort_by(|(a, _), (b, _)| a.cmp(b));
+/// With types, as Helm writes the number 64.0 as 64.
+fn sorted(crds: impl IntoIterator<Item = Value>) -> Vec<CustomResourceDefinition> {
+    let mut crds: Vec<CustomResourceDefinition> = crds
+        .into_iter()
+        .map(|crd| serde_json::from_value(crd).unwrap())
+        .collect();
+    crds.sort_by_key(|crd| crd.metadata.name.clone());
     crds
 }
 
@@ -25,11 +38,11 @@ fn by_plural(crds: impl IntoIterator<Item = Value>) -> Vec<(String, Value)> {
 fn its_crds_are_the_committed_ones_and_kept_on_uninstall() {
     let release = Release::render(Plane::shared(), "idp-operator", "x", &[]);
     let is_crd = |object: &&Value| object["kind"] == "CustomResourceDefinition";
-    let mut rendered = by_plural(release.objects.iter().filter(is_crd).cloned());
-    for (_, crd) in &mut rendered {
-        let metadata = crd["metadata"].as_object_mut().unwrap();
-        assert_eq!(metadata.remove("annotations"), Some(json!({ "helm.sh/resource-policy": "keep" })));
-        let labels = metadata.remove("labels").unwrap();
+    let mut rendered = sorted(release.objects.iter().filter(is_crd).cloned());
+    for crd in &mut rendered {
+        let kept = BTreeMap::from([("helm.sh/resource-policy".to_owned(), "keep".to_owned())]);
+        assert_eq!(crd.metadata.annotations.take(), Some(kept));
+        let labels = crd.metadata.labels.take().unwrap();
         assert_eq!(labels["app.kubernetes.io/name"], "idp-operator");
         assert_eq!(labels["app.kubernetes.io/managed-by"], "Helm");
     }
@@ -38,7 +51,7 @@ fn its_crds_are_the_committed_ones_and_kept_on_uninstall() {
         let yaml = std::fs::read_to_string(file.unwrap().path()).unwrap();
         serde_saphyr::from_str(&yaml).unwrap()
     });
-    assert_eq!(rendered, by_plural(committed));
+    assert_eq!(rendered, sorted(committed));
     assert_eq!(rendered.len(), 4);
 }
 
@@ -55,7 +68,9 @@ fn its_crds_are_the_committed_ones_and_kept_on_uninstall() {
 #[case("replicaCount=2", "leaderElection.enabled")]
 fn wrong_values_are_refused_by_their_keys_name(#[case] value: &str, #[case] named: &str) {
     let mut helm = Plane::shared().control_plane.helm();
-    helm.args(["template", "x"]).arg(chart()).args(["--kube-version", "1.36.0", "--set", value]);
+    helm.args(["template", "x"])
+        .arg(chart())
+        .args(["--kube-version", "1.36.0", "--set", value]);
     let output = helm.output().unwrap();
     assert!(!output.status.success());
     let message = String::from_utf8(output.stderr).unwrap();
@@ -70,14 +85,30 @@ async fn pod_security_restricted_has_nothing_to_say() {
         "pod-security.kubernetes.io/enforce": "restricted",
         "pod-security.kubernetes.io/warn": "restricted",
     });
-    let namespaces = kube::Api::<Namespace>::all(scene.client.clone());
-    let patch = kube::api::Patch::Merge(json!({ "metadata": { "labels": labels } }));
-    namespaces.patch(&scene.namespace, &kube::api::PatchParams::default(), &patch).await.unwrap();
-    for values in [&["crds.install=false"][..], &["crds.install=false", "leaderElection.enabled=true", "replicaCount=2"]] {
+    let namespaces = Api::<Namespace>::all(scene.client.clone());
+    let patch = Patch::Merge(json!({ "metadata": { "labels": labels } }));
+    namespaces
+        .patch(&scene.namespace, &PatchParams::default(), &patch)
+        .await
+        .unwrap();
+    for values in [
+        &["crds.install=false"][..],
+        &["crds.install=false", "leaderElection.enabled=true", "replicaCount=2"],
+    ] {
         let release = Release::render(plane, "safe", &scene.namespace, values);
-        let apply = ["apply", "--server-side", "--dry-run=server", "--validate=strict", "--filename", "-"];
+        let apply = [
+            "apply",
+            "--server-side",
+            "--dry-run=server",
+            "--validate=strict",
+            "--filename",
+            "-",
+        ];
         let (ok, printed, complaints) = release.kubectl(&plane.control_plane, &apply);
-        assert!(ok && printed.contains("deployment.apps/safe-idp-operator"), "{printed}{complaints}");
+        assert!(
+            ok && printed.contains("deployment.apps/safe-idp-operator"),
+            "{printed}{complaints}"
+        );
         assert_eq!(complaints, "");
     }
     // Deployments are only warned of: Pods are what is refused.
@@ -85,16 +116,25 @@ async fn pod_security_restricted_has_nothing_to_say() {
     let mut template = release.object("Deployment")["spec"]["template"].clone();
     template["metadata"]["name"] = json!("pod");
     template["spec"]["serviceAccountName"] = json!("default");
-    let pods = scene.api::<k8s_openapi::api::core::v1::Pod>();
-    let params = kube::api::PostParams { dry_run: true, ..kube::api::PostParams::default() };
+    let pods = scene.api::<Pod>();
+    let params = PostParams {
+        dry_run: true,
+        ..PostParams::default()
+    };
     // Another test's namespace gets its ServiceAccount just as slowly.
-    super::super::program::soon("the namespace's default ServiceAccount", async || {
-        scene.api::<k8s_openapi::api::core::v1::ServiceAccount>().get_opt("default").await.unwrap()
+    soon("the namespace's default ServiceAccount", async || {
+        scene.api::<ServiceAccount>().get_opt("default").await.unwrap()
     })
     .await;
-    pods.create(&params, &serde_json::from_value(template.clone()).unwrap()).await.unwrap();
+    pods.create(&params, &serde_json::from_value(template.clone()).unwrap())
+        .await
+        .unwrap();
     template["spec"]["containers"][0]["securityContext"]["allowPrivilegeEscalation"] = json!(true);
-    assert!(pods.create(&params, &serde_json::from_value(template).unwrap()).await.is_err());
+    assert!(
+        pods.create(&params, &serde_json::from_value(template).unwrap())
+            .await
+            .is_err()
+    );
 }
 
 #[tokio::test]
@@ -113,12 +153,21 @@ async fn with_watch_namespaces_roles_in_just_these_suffice() {
             &format!("watchNamespaces={{{}}}", scene.namespace),
         ],
     );
-    assert!(release.objects.iter().all(|object| !object["kind"].as_str().unwrap().starts_with("Cluster")));
+    assert!(
+        release
+            .objects
+            .iter()
+            .all(|object| !object["kind"].as_str().unwrap().starts_with("Cluster"))
+    );
     release.apply(plane);
     let operator = release.start(plane, "team-idp-operator").await.ready().await;
 
-    scene.apply::<StrategyInstance>("s", json!({ "type": "userpass", "isSyncActive": true })).await;
-    scene.apply::<TenantJwtSecret>("t", json!({ "tenantId": "roles", "signingAlgorithm": "HS256" })).await;
+    scene
+        .apply::<StrategyInstance>("s", json!({ "type": "userpass", "isSyncActive": true }))
+        .await;
+    scene
+        .apply::<TenantJwtSecret>("t", json!({ "tenantId": "roles", "signingAlgorithm": "HS256" }))
+        .await;
     let idp = json!({
         "issuer": "https://roles.example.com",
         "jwtEndpoint": server.url("/jwt"),
@@ -126,17 +175,30 @@ async fn with_watch_namespaces_roles_in_just_these_suffice() {
         "allowInsecureHttp": true,
     });
     scene.apply::<IdentityProvider>("i", idp).await;
-    scene.verdict::<StrategyInstance>("s", "False", "CapabilityNotSupported").await;
+    scene
+        .verdict::<StrategyInstance>("s", "False", "CapabilityNotSupported")
+        .await;
     scene.verdict::<TenantJwtSecret>("t", "True", "Ready").await;
     scene.verdict::<IdentityProvider>("i", "True", "Ready").await;
     scene.until::<Secret>("t-jwt", |_| true).await;
     scene.event("StrategyInstance/s Warning CapabilityNotSupported").await;
-    let refused = operator.metric("idp_operator_api_requests_total", &["code=\"403\""]).await;
+    let refused = operator
+        .metric("idp_operator_api_requests_total", &["code=\"403\""])
+        .await;
     assert!(refused < 1.0, "{}", operator.log());
 
     let account = format!("system:serviceaccount:{}:team-idp-operator", scene.namespace);
     for namespace in ["default", "kube-system"] {
-        let answer = plane.kubectl(&["auth", "can-i", "list", "secrets", "--as", &account, "--namespace", namespace]);
+        let answer = plane.kubectl(&[
+            "auth",
+            "can-i",
+            "list",
+            "secrets",
+            "--as",
+            &account,
+            "--namespace",
+            namespace,
+        ]);
         assert_eq!(String::from_utf8(answer.stdout).unwrap(), "no\n");
     }
 }

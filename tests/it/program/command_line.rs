@@ -57,7 +57,10 @@ fn help_tells_every_flag_with_its_twin_in_the_environment() {
 fn help_tells_every_command_and_nothing_is_asked_by_mistake() {
     let output = program(&["--help"]).output().unwrap();
     assert!(output.status.success());
-    let commands = stdout(&output).lines().filter(|line| line.starts_with("  run ") || line.starts_with("  crds ")).count();
+    let commands = stdout(&output)
+        .lines()
+        .filter(|line| line.starts_with("  run ") || line.starts_with("  crds "))
+        .count();
     assert_eq!(commands, 2);
     let nothing = program(&[]).output().unwrap();
     assert_eq!((nothing.status.code(), stdout(&nothing).as_str()), (Some(2), ""));
@@ -92,7 +95,10 @@ fn wrong_usage_ends_with_2_and_names_what_is_wrong(#[case] args: &[&str], #[case
 
 #[test]
 fn a_wrong_twin_is_wrong_usage_too() {
-    let output = program(&["run"]).env("IDP_OPERATOR_CONCURRENCY", "many").output().unwrap();
+    let output = program(&["run"])
+        .env("IDP_OPERATOR_CONCURRENCY", "many")
+        .output()
+        .unwrap();
     assert_eq!(output.status.code(), Some(2));
     assert!(stderr(&output).contains("--concurrency"), "{}", stderr(&output));
 }
@@ -151,7 +157,11 @@ fn the_api_server_takes_the_crds_that_are_printed() {
 
 #[test]
 fn printing_into_a_closed_pipe_is_no_panic() {
-    let mut child = program(&["crds"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child = program(&["crds"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
     drop(child.stdout.take());
     let output = child.wait_with_output().unwrap();
     assert!(!stderr(&output).contains("panicked"), "{}", stderr(&output));

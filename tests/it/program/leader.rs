@@ -45,23 +45,39 @@ impl Candidates<'_> {
         let started = Instant::now();
         soon("a leader", async || so(leads(operator).await)).await;
         assert!(started.elapsed() < limit, "{pod} took {:?}", started.elapsed());
-        assert!(holder(self.scene).await.starts_with(&format!("{pod}_")), "{}", holder(self.scene).await);
+        assert!(
+            holder(self.scene).await.starts_with(&format!("{pod}_")),
+            "{}",
+            holder(self.scene).await
+        );
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn one_of_several_leads_and_another_takes_over() {
     let scene = Scene::new("election").await;
-    let values = ["crds.install=false", "rbac.aggregate=false", "leaderElection.enabled=true", "replicaCount=2"];
+    let values = [
+        "crds.install=false",
+        "rbac.aggregate=false",
+        "leaderElection.enabled=true",
+        "replicaCount=2",
+    ];
     let watched = format!("watchNamespaces={{{}}}", scene.namespace);
-    let release = Release::render(Plane::shared(), "pair", &scene.namespace, &[&values[..], &[&watched]].concat());
+    let release = Release::render(
+        Plane::shared(),
+        "pair",
+        &scene.namespace,
+        &[&values[..], &[&watched]].concat(),
+    );
     release.apply(Plane::shared());
     let candidates = Candidates { scene: &scene, release };
 
     let first = candidates.start("first").await;
     candidates.takes_over(&first, "first", PROMPT).await;
     let second = candidates.start("second").await;
-    scene.apply::<StrategyInstance>("one", json!({ "type": "userpass" })).await;
+    scene
+        .apply::<StrategyInstance>("one", json!({ "type": "userpass" }))
+        .await;
     scene.verdict::<StrategyInstance>("one", "True", "Ready").await;
     assert!(leads(&first).await && !leads(&second).await);
     assert!(second.writes().await < 1.0, "a standby writes");
@@ -76,7 +92,9 @@ async fn one_of_several_leads_and_another_takes_over() {
     let mut second = second;
     second.signal("KILL");
     candidates.takes_over(&third, "third", LAPSE).await;
-    scene.apply::<StrategyInstance>("two", json!({ "type": "userpass" })).await;
+    scene
+        .apply::<StrategyInstance>("two", json!({ "type": "userpass" }))
+        .await;
     scene.verdict::<StrategyInstance>("two", "True", "Ready").await;
 
     // Somebody else's: whoever lost it ends, as it can't know what it would break.
@@ -92,10 +110,19 @@ async fn one_of_several_leads_and_another_takes_over() {
 async fn sigterm_ends_a_standby_that_waits_without_a_lease_to_be_had() {
     let scene = Scene::new("standby").await;
     // The chart's ServiceAccount has no right to a lease here: that is told, and waited for.
-    let operator = scene.start().arg("--leader-elect").arg("--leader-election-namespace").arg(&scene.namespace);
+    let operator = scene
+        .start()
+        .arg("--leader-elect")
+        .arg("--leader-election-namespace")
+        .arg(&scene.namespace);
     let operator = operator.ready().await;
-    soon("the log tells why", async || so(operator.log().contains("the lease can't be held"))).await;
-    scene.apply::<StrategyInstance>("x", json!({ "type": "userpass" })).await;
+    soon("the log tells why", async || {
+        so(operator.log().contains("the lease can't be held"))
+    })
+    .await;
+    scene
+        .apply::<StrategyInstance>("x", json!({ "type": "userpass" }))
+        .await;
     assert!(!leads(&operator).await);
     let started = Instant::now();
     let (status, log) = operator.terminate();
