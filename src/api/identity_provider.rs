@@ -39,16 +39,7 @@ use super::{
         .message("metadata.name must be at most 248 characters, as the ConfigMap '<name>-jwks' is named after it")
 )]
 #[serde(rename_all = "camelCase")]
-#[schemars(extend("x-kubernetes-validations" = [
-    {
-        "rule": "self.allowInsecureHttp || !self.jwtEndpoint.startsWith('http://')",
-        "message": "jwtEndpoint must be an 'https://' URL, or allowInsecureHttp must be true",
-    },
-    {
-        "rule": "self.allowInsecureHttp || !self.keysEndpoint.startsWith('http://')",
-        "message": "keysEndpoint must be an 'https://' URL, or allowInsecureHttp must be true",
-    },
-]))]
+#[schemars(extend("x-kubernetes-validations" = rules::endpoints(&["jwtEndpoint", "keysEndpoint"])))]
 pub struct IdentityProviderSpec {
     /// The endpoint where the JWT can be extracted: a URL of 1 to 200 characters.
     #[schemars(length(min = 1, max = 200), extend("x-kubernetes-validations" = rules::endpoint("jwtEndpoint")))]

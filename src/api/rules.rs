@@ -6,6 +6,12 @@ fn rule(expression: &str, message: &str) -> Value {
     json!({ "rule": expression, "message": message })
 }
 
+/// A parent's rule on one of its fields. Unlike with a rule on the field itself, the API server does not repeat the
+/// field's value in its refusal.
+fn rule_on(field: &str, expression: &str, message: &str) -> Value {
+    json!({ "rule": expression, "message": message, "fieldPath": format!(".{field}") })
+}
+
 /// A field that is set at creation and then stays as it is.
 ///
 /// The other half of the promise, that it is neither removed nor added later, stands on the parent: [`presence`].
@@ -21,16 +27,49 @@ fn immutable_rule(field: &str) -> Value {
     )
 }
 
-/// Parent rules: none of these optional fields is added or removed after creation.
+/// Parent rule: this optional field is neither added nor removed after creation.
 #[must_use]
-pub fn presence(fields: &[&str]) -> Vec<Value> {
+pub fn presence(field: &str) -> Value {
+    rule_on(
+        field,
+        &format!("has(self.{field}) == has(oldSelf.{field})"),
+        &format!("{field} must stay as it was created: it may be neither added nor removed"),
+    )
+}
+
+/// Parent rules: exactly one of two optional fields, and always the same one.
+#[must_use]
+pub fn one_of(one: &str, other: &str) -> Value {
+    json!([
+        rule(
+            &format!("has(self.{one}) != has(self.{other})"),
+            &format!("exactly one of {one} and {other} must be set"),
+        ),
+        rule(
+            &format!("has(self.{one}) == has(self.{other}) || has(self.{one}) == has(oldSelf.{one})"),
+            &format!("{one} and {other} must stay as they were created: one can't be exchanged for the other"),
+        ),
+    ])
+}
+
+/// Parent rules on endpoints: what depends on another field, and what is not to be repeated in a refusal.
+#[must_use]
+pub fn endpoints(fields: &[&str]) -> Vec<Value> {
     fields
         .iter()
-        .map(|field| {
-            rule(
-                &format!("has(self.{field}) == has(oldSelf.{field})"),
-                &format!("{field} must stay as it was created: it may be neither added nor removed"),
-            )
+        .flat_map(|field| {
+            [
+                rule_on(
+                    field,
+                    &format!("self.allowInsecureHttp || !self.{field}.startsWith('http://')"),
+                    &format!("{field} must be an 'https://' URL, or allowInsecureHttp must be true"),
+                ),
+                rule_on(
+                    field,
+                    &format!("!self.{field}.matches('^[a-z]+://[^/?#]*@')"),
+                    &format!("{field} must be a URL without user info ('user:password@')"),
+                ),
+            ]
         })
         .collect()
 }
@@ -119,7 +158,7 @@ pub fn uuid(field: &str) -> Value {
     ])
 }
 
-/// A URL with a host, without user info and fragment. Each mistake breaks exactly one of the rules.
+/// A URL with a host, without a fragment; user info is judged by [`endpoints`]. Each mistake breaks exactly one rule.
 #[must_use]
 pub fn endpoint(field: &str) -> Value {
     const SCHEME: &str = r"self.matches('^https?://')";
@@ -141,10 +180,6 @@ pub fn endpoint(field: &str) -> Value {
         rule(
             r"!self.contains('#')",
             &format!("{field} must be a URL without a fragment ('#')")
-        ),
-        rule(
-            r"!self.matches('^[a-z]+://[^/?#]*@')",
-            &format!("{field} must be a URL without user info ('user:password@')"),
         ),
         rule(
             &format!(

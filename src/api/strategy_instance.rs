@@ -68,7 +68,7 @@ use super::{
     )
 )]
 #[serde(rename_all = "camelCase")]
-#[schemars(extend("x-kubernetes-validations" = rules::presence(&["id"])))]
+#[schemars(extend("x-kubernetes-validations" = [rules::presence("id")]))]
 pub struct StrategyInstanceSpec {
     /// The strategy that this is an instance of, e.g. `userpass`, `github` or `jira`. Immutable.
     #[serde(rename = "type")]

@@ -41,6 +41,7 @@ use super::{
         .message("metadata.name must be at most 249 characters, as the Secret '<name>-jwt' is named after it"),
     validation = Rule::new("!has(self.spec.secretRef) || self.spec.secretRef.name != self.metadata.name + '-jwt'")
         .message("spec.secretRef.name must be another Secret than the output '<name>-jwt'")
+        .field_path(".spec.secretRef.name")
 )]
 #[serde(rename_all = "camelCase")]
 pub struct TenantJwtSecretSpec {

@@ -50,7 +50,7 @@ use super::{
     )
 )]
 #[serde(rename_all = "camelCase")]
-#[schemars(extend("x-kubernetes-validations" = spec_rules()))]
+#[schemars(extend("x-kubernetes-validations" = rules::one_of("idpRef", "idpId")))]
 pub struct UserIdpAuthenticatorSpec {
     /// Unique identifier of the user, 1 to 200 characters. Immutable.
     #[schemars(length(min = 1, max = 200), extend("x-kubernetes-validations" = rules::immutable_identifier("userId")))]
@@ -77,15 +77,6 @@ pub struct UserIdpAuthenticatorSpec {
     /// Stop all work on this object; its verdict stays as it is.
     #[serde(default)]
     pub suspend: bool,
-}
-
-fn spec_rules() -> Vec<serde_json::Value> {
-    let mut all = rules::presence(&["idpRef", "idpId"]);
-    all.push(serde_json::json!({
-        "rule": "has(self.idpRef) != has(self.idpId)",
-        "message": "exactly one of idpRef and idpId must be set",
-    }));
-    all
 }
 
 /// What the operator found.

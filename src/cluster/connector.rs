@@ -67,7 +67,7 @@ impl Connector {
     }
 
     async fn fetch(&self, url: &str) -> Result<Vec<u8>, FetchError> {
-        // What the API server took for a URL may still be none (a port of 99999): nothing answers there.
+        // What the API server took for a URL may still be none (a host of 127.0.0.256): nothing answers there.
         let url = Url::parse(url).map_err(|_| FetchError::Unreachable)?;
         let host = url.host().ok_or(FetchError::Unreachable)?;
         let port = url.port_or_known_default().ok_or(FetchError::Unreachable)?;
@@ -128,8 +128,11 @@ where
         if status.is_redirection() {
             return Err(FetchError::Redirect(status.as_u16()));
         }
-        if status != StatusCode::OK || response.headers().contains_key(header::CONTENT_ENCODING) {
+        if status != StatusCode::OK {
             return Err(FetchError::UnexpectedStatus(status.as_u16()));
+        }
+        if response.headers().contains_key(header::CONTENT_ENCODING) {
+            return Err(FetchError::Encoded);
         }
         let body = Limited::new(response.into_body(), MAX_BODY).collect().await;
         body.map(|collected| collected.to_bytes().to_vec()).map_err(|error| {

@@ -67,11 +67,46 @@ fn is_terminating(status: &Status) -> bool {
 }
 
 fn answer(source: &kube::Error) -> String {
-    match source {
-        kube::Error::Api(status) if status.is_forbidden() => {
-            "the API server answered 403 Forbidden (does the operator's role allow it?)".to_owned()
-        }
-        kube::Error::Api(status) => format!("the API server answered {} {}", status.code, status.reason),
-        _ => "the API server gave no answer".to_owned(),
+    let kube::Error::Api(status) = source else {
+        return "the API server gave no answer".to_owned();
+    };
+    let name = http::StatusCode::from_u16(status.code)
+        .ok()
+        .and_then(|code| code.canonical_reason())
+        .unwrap_or_default();
+    let cure = if status.is_forbidden() {
+        " (does the operator's role allow it?)"
+    } else if status.message.contains("field not declared in schema") {
+        " (are the CustomResourceDefinitions of this version installed?)"
+    } else {
+        ""
+    };
+    format!("the API server answered {} {name}{cure}", status.code)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(code: u16, message: &str) -> String {
+        let status = Status {
+            code,
+            message: message.into(),
+            ..Status::default()
+        };
+        Error::of("create", "Secret", "a", kube::Error::Api(Box::new(status))).to_string()
+    }
+
+    #[test]
+    fn a_refusal_is_told_without_a_word_of_what_the_api_server_or_a_webhook_wrote() {
+        assert_eq!(
+            refused(400, "admission webhook denied: c2VjcmV0"),
+            "could not create Secret 'a': the API server answered 400 Bad Request"
+        );
+        assert_eq!(
+            refused(500, ".status.new: field not declared in schema"),
+            "could not create Secret 'a': the API server answered 500 Internal Server Error \
+             (are the CustomResourceDefinitions of this version installed?)"
+        );
     }
 }

@@ -77,8 +77,13 @@ impl Fetcher {
     /// These are the last good keys of this source, seen by an earlier process at this time.
     pub fn take_up(&self, key: &ObjectKey, uid: &str, source: &KeySource, keys: &KeySet, at: Timestamp) {
         let mut known = self.lock();
-        let entry = known.get_mut(key).filter(|entry| entry.uid == uid && entry.source == *source);
-        if let Some(seen) = entry.and_then(|entry| entry.seen.as_mut()).filter(|seen| seen.good.is_none()) {
+        let entry = known
+            .get_mut(key)
+            .filter(|entry| entry.uid == uid && entry.source == *source);
+        if let Some(seen) = entry
+            .and_then(|entry| entry.seen.as_mut())
+            .filter(|seen| seen.good.is_none())
+        {
             seen.good = Some((keys.clone(), at));
         }
     }

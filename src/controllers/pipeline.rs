@@ -159,7 +159,9 @@ where
         }
         step(reads).await
     };
-    tokio::time::timeout(DEADLINE, attempts).await.unwrap_or(Err(Error::Deadline(DEADLINE)))
+    tokio::time::timeout(DEADLINE, attempts)
+        .await
+        .unwrap_or(Err(Error::Deadline(DEADLINE)))
 }
 
 /// Writes the status if it differs, then tells of a changed verdict.
@@ -242,7 +244,12 @@ mod tests {
         let seen = std::sync::Mutex::new(Vec::new());
         let result = attempt(|reads| {
             seen.lock().unwrap().push(reads);
-            async { Err::<Step<()>, _>(Error::Raced { kind: "Secret", name: "a".into() }) }
+            async {
+                Err::<Step<()>, _>(Error::Raced {
+                    kind: "Secret",
+                    name: "a".into(),
+                })
+            }
         });
         assert!(matches!(result.await, Err(Error::Raced { .. })));
         assert_eq!(*seen.lock().unwrap(), [Reads::Watched, Reads::Live, Reads::Live]);

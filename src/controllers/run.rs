@@ -72,7 +72,7 @@ impl Watches<'_> {
         let apis = apis::<K>(&ctx.client, self.namespaces);
         let metrics = ctx.metrics.clone();
         tasks.spawn(follow(name, apis, self.gate.clone(), metrics, move |change| {
-            on(&ctx, change)
+            on(&ctx, change);
         }));
     }
 }

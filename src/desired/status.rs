@@ -116,10 +116,7 @@ impl Writer<'_> {
             .old
             .condition(type_)
             .filter(|before| before.status == status)
-            .map_or_else(
-                || Time(self.subject.now),
-                |before| before.last_transition_time.clone(),
-            );
+            .map_or_else(|| Time(self.subject.now), |before| before.last_transition_time.clone());
         Condition {
             type_: type_.to_owned(),
             status: status.to_owned(),

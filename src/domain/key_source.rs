@@ -40,8 +40,10 @@ pub enum FetchError {
     AddressForbidden,
     /// The TLS handshake failed.
     Tls,
-    /// Another HTTP status than 200, or a `Content-Encoding`.
+    /// Another HTTP status than 200.
     UnexpectedStatus(u16),
+    /// A `Content-Encoding`, which could be a bomb.
+    Encoded,
     /// A redirect.
     Redirect(u16),
     /// More than 512 KiB.

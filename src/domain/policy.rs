@@ -88,25 +88,30 @@ impl Violation {
     #[must_use]
     pub fn detail(self) -> String {
         match self {
-            Self::TrailingNewline => "it must be Base64 without a line break at its end \
+            Self::TrailingNewline => "the value must be Base64 without a line break at its end \
                  (`kubectl create secret --from-file` keeps the file's: write it with `printf %s`)"
                 .to_owned(),
             Self::UrlSafeAlphabet => {
-                "it must be in standard Base64, with '+' and '/' where the URL-safe alphabet has '-' and '_'".to_owned()
+                "the value must be in standard Base64, with '+' and '/' where the URL-safe alphabet has '-' and '_'"
+                    .to_owned()
             }
             Self::NotBase64 => {
-                "it must be encoded in Base64, in the standard alphabet, with or without padding".to_owned()
+                "the value must be encoded in Base64, in the standard alphabet, with or without padding".to_owned()
             }
             Self::TooShort(algorithm, bytes) => format!(
-                "it must be at least {} bytes for {}, decoded, but is {bytes}",
+                "the value must be at least {} bytes for {}, decoded, but is {bytes}",
                 min_bytes(algorithm),
                 algorithm.as_str()
             ),
-            Self::TooLong => format!("it must be at most {MAX_BYTES} bytes, decoded"),
-            Self::NoCapital => "it must hold at least one capital letter (A-Z), decoded".to_owned(),
-            Self::NoSpecial => "it must hold at least one special character (ASCII punctuation), decoded".to_owned(),
-            Self::PublishedExample => "it must be secret: it stands as an example in public documentation".to_owned(),
-            Self::TooUniform => format!("it must hold at least {MIN_DISTINCT} different bytes, decoded"),
+            Self::TooLong => format!("the value must be at most {MAX_BYTES} bytes, decoded"),
+            Self::NoCapital => "the value must hold at least one capital letter (A-Z), decoded".to_owned(),
+            Self::NoSpecial => {
+                "the value must hold at least one special character (ASCII punctuation), decoded".to_owned()
+            }
+            Self::PublishedExample => {
+                "the value must be none that stands as an example in public documentation".to_owned()
+            }
+            Self::TooUniform => format!("the value must hold at least {MIN_DISTINCT} different bytes, decoded"),
         }
     }
 }

@@ -83,10 +83,10 @@ impl Kind {
 enum Says {
     /// A rule of ours: `<field> must <this>`.
     Must(&'static str),
+    /// The same, of a rule that stands on the parent: the value, which may hold a password, is not repeated.
+    Unrepeated(&'static str),
     /// A rule of ours that stands on the whole spec or object. Nothing of the object is repeated.
     Whole(&'static str),
-    /// Two of these.
-    Both(&'static str, &'static str),
     /// The API server's words for an empty string.
     Empty,
     /// The API server's own words on missing, too long and unknown values, after which it judges no rules.
@@ -120,8 +120,11 @@ impl Says {
                 let last = field.rsplit('.').next().unwrap();
                 format!("spec.{field}: Invalid value: {}: {last} must {rest}", value())
             }
+            Self::Unrepeated(rest) => {
+                let last = field.rsplit('.').next().unwrap();
+                format!("spec.{field}: Invalid value: {last} must {rest}")
+            }
             Self::Whole(words) => format!("{field}: Invalid value: {words}"),
-            Self::Both(one, other) => format!("[{field}: Invalid value: {one}, {field}: Invalid value: {other}]"),
             Self::Empty => {
                 format!("spec.{field}: Invalid value: \"\": spec.{field} in body should be at least 1 chars long")
             }

@@ -24,7 +24,9 @@ fn listed(page: &str) -> BTreeMap<String, Vec<String>> {
         assert!(is_filled && rest.contains('|'), "{section}: {reason} has an empty cell");
         sections.entry(section.clone()).or_default().push(reason.to_owned());
     }
-    sections.values_mut().for_each(|reasons| reasons.sort());
+    for reasons in sections.values_mut() {
+        reasons.sort();
+    }
     sections
 }
 

@@ -155,7 +155,7 @@ async fn a_referenced_value_is_judged_published_and_kept_when_its_source_turns_b
         serde_json::to_value(status.last_error).unwrap(),
         json!({
             "code": 101_017, "message": "Invalid request",
-            "errors": ["it must be at least 48 bytes for HS384, decoded, but is 47"],
+            "errors": ["the value must be at least 48 bytes for HS384, decoded, but is 47"],
         })
     );
     assert_eq!(

@@ -129,7 +129,9 @@ fn published_message(keys: &KeySet) -> String {
 fn keys_status(object: &IdentityProvider, keys: &KeySet, seen: &Observed) -> KeysStatus {
     let sha256 = keys.digest(&object.spec.issuer, &object.spec.keys_endpoint);
     let old = object.status.as_ref();
-    let unchanged = old.and_then(|old| old.keys.as_ref()).filter(|told| told.sha256 == sha256);
+    let unchanged = old
+        .and_then(|old| old.keys.as_ref())
+        .filter(|told| told.sha256 == sha256);
     let good_at = seen.keys.good.as_ref().map_or(seen.now, |(_, at)| *at);
     // While the endpoint works it would be another status each time: then it is written once, when that ends.
     let ends_now = seen.keys.last.is_err() && old.is_some_and(|old| works(&old.core));
@@ -208,8 +210,17 @@ mod tests {
 
     fn seen(good_at: Option<i64>, last: Result<(), KeysError>, now: i64) -> Observed {
         let good = good_at.map(|second| (keys(), at(second)));
-        let keys = KeysSeen { last, good, failures: 1, next: at(now + 60) };
-        Observed { keys, is_published_by_another: false, now: at(now) }
+        let keys = KeysSeen {
+            last,
+            good,
+            failures: 1,
+            next: at(now + 60),
+        };
+        Observed {
+            keys,
+            is_published_by_another: false,
+            now: at(now),
+        }
     }
 
     fn unreachable() -> Result<(), KeysError> {
@@ -271,7 +282,10 @@ mod tests {
 
     #[test]
     fn keys_of_another_source_are_withdrawn() {
-        let other = Observed { is_published_by_another: true, ..seen(None, unreachable(), 10) };
+        let other = Observed {
+            is_published_by_another: true,
+            ..seen(None, unreachable(), 10)
+        };
         assert_eq!(plan(&other), Plan::Withdraw);
         assert_eq!(verdict(&other), (vec!["KeysUnreachable"], Some("KeysUnreachable")));
     }
@@ -282,7 +296,11 @@ mod tests {
         let mut look = |seen: &Observed| {
             let plan = plan(seen);
             let verdict = decide(&object, seen, &plan, Output::Published);
-            let subject = crate::desired::status::Subject { uid: "u", generation: 1, now: seen.now };
+            let subject = crate::desired::status::Subject {
+                uid: "u",
+                generation: 1,
+                now: seen.now,
+            };
             let old = object.status.clone().unwrap_or_default();
             let core = crate::desired::status::judged(&old.core, &verdict.judgement, subject);
             let status = IdentityProviderStatus { core, ..verdict.status };

@@ -35,7 +35,9 @@ pub async fn observe(object: &IdentityProvider, ctx: &Context) -> Result<Option<
     let now = ctx.now();
     let source = KeySource::of(&object.spec);
     let (key, uid) = (object.key(), object.uid().unwrap_or_default());
-    let Some(mut keys) = ctx.fetcher.look(&key, &uid, &source, now) else { return Ok(None) };
+    let Some(mut keys) = ctx.fetcher.look(&key, &uid, &source, now) else {
+        return Ok(None);
+    };
     let mut is_published_by_another = false;
     let told = object.status.as_ref().and_then(|status| status.keys.as_ref());
     if let (None, Err(error), Some(told)) = (&keys.good, keys.last, told)
@@ -52,7 +54,11 @@ pub async fn observe(object: &IdentityProvider, ctx: &Context) -> Result<Option<
             None => is_published_by_another = true,
         }
     }
-    Ok(Some(Observed { keys, is_published_by_another, now }))
+    Ok(Some(Observed {
+        keys,
+        is_published_by_another,
+        now,
+    }))
 }
 
 /// The published keys, if they are those that the status tells of, of this very source. Nobody who may edit a ConfigMap
@@ -67,13 +73,18 @@ fn published_keys(published: &ConfigMap, source: &KeySource, told: &KeysStatus) 
 /// process may have seen them until it ended.
 fn verified_at(object: &IdentityProvider, told: &KeysStatus, now: Timestamp) -> Timestamp {
     let core = object.status.as_ref().map(|status| &status.core);
-    if core.is_some_and(works) { now } else { told.verified_time.0 }
+    if core.is_some_and(works) {
+        now
+    } else {
+        told.verified_time.0
+    }
 }
 
 /// Whether the last verdict was that the endpoint gives good keys.
 #[must_use]
 pub fn works(core: &StatusCore) -> bool {
-    [KEYS_REACHABLE, KEYS_VALID]
-        .iter()
-        .all(|type_| core.condition(type_).is_some_and(|condition| condition.status == "True"))
+    [KEYS_REACHABLE, KEYS_VALID].iter().all(|type_| {
+        core.condition(type_)
+            .is_some_and(|condition| condition.status == "True")
+    })
 }

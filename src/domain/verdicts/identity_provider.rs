@@ -39,7 +39,7 @@ fn fetch_problem(error: FetchError, served: bool) -> Problem {
             Reason::AddressForbidden,
             "Address forbidden",
             "keysEndpoint has an address that may not be called: it must be none of the loopback, link-local, multicast, \
-             metadata and API server addresses; an operator's administrator can allow others with --allow-cidr"
+             metadata and API server addresses; an operator's administrator can allow some of them with --allow-cidr"
                 .to_owned(),
         ),
         FetchError::Tls => (
@@ -50,7 +50,12 @@ fn fetch_problem(error: FetchError, served: bool) -> Problem {
         FetchError::UnexpectedStatus(status) => (
             Reason::UnexpectedStatus,
             "Unexpected HTTP status",
-            format!("keysEndpoint answered with HTTP status {status}: it must answer GET with 200, without Content-Encoding"),
+            format!("keysEndpoint answered with HTTP status {status}: it must answer GET with 200"),
+        ),
+        FetchError::Encoded => (
+            Reason::UnexpectedStatus,
+            "Unexpected HTTP status",
+            "keysEndpoint answered with a Content-Encoding: it must answer without one".to_owned(),
         ),
         FetchError::Redirect(status) => (
             Reason::RedirectRefused,

@@ -125,8 +125,7 @@ impl TenantProblem {
                  but Secret '{secret}' or its key '{key}' is missing or empty"
             ),
             Self::InvalidRequest { secret, key, broken } => format!(
-                "Invalid request: the value of key '{key}' in Secret '{secret}' (secretRef) breaks {}: {}",
-                if broken.len() == 1 { "a rule" } else { "rules" },
+                "Invalid request: key '{key}' of Secret '{secret}' (secretRef): {}",
                 broken
                     .iter()
                     .map(|violation| violation.detail())

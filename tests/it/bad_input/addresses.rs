@@ -12,7 +12,7 @@ fn forbidden() -> Answer {
     Answer::new(
         "False AddressForbidden Stalled",
         "keysEndpoint has an address that may not be called: it must be none of the loopback, link-local, multicast, \
-         metadata and API server addresses; an operator's administrator can allow others with --allow-cidr",
+         metadata and API server addresses; an operator's administrator can allow some of them with --allow-cidr",
         &["503 address-forbidden /spec/keysEndpoint"],
     )
 }

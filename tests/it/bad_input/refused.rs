@@ -39,24 +39,27 @@ async fn names() {
             Kind::Idp,
             "x".repeat(249),
             json!({}),
+            "<nil>",
             "metadata.name must be at most 248 characters, as the ConfigMap '<name>-jwks' is named after it",
         ),
         (
             Kind::Tjs,
             "x".repeat(250),
             json!({}),
+            "<nil>",
             "metadata.name must be at most 249 characters, as the Secret '<name>-jwt' is named after it",
         ),
         (
             Kind::Tjs,
             "acme".to_owned(),
             own_output,
+            "spec.secretRef.name",
             "spec.secretRef.name must be another Secret than the output '<name>-jwt'",
         ),
     ];
-    for (kind, name, change, words) in rows {
+    for (kind, name, change, field, words) in rows {
         let spec = kind.with(&change);
-        let expected = Whole(words).message(kind, &name, &spec, "<nil>");
+        let expected = Whole(words).message(kind, &name, &spec, field);
         assert_eq!(kind.apply(&scene, &name, spec).await, Err(expected));
     }
 }

@@ -10,19 +10,19 @@ use serde_json::{Value, json};
 use super::{Answer, expect_answers};
 use crate::support::Scene;
 
-const TOO_SHORT_256: &str = "it must be at least 32 bytes for HS256, decoded, but is 31";
-const TOO_SHORT_384: &str = "it must be at least 48 bytes for HS384, decoded, but is 47";
-const TOO_SHORT_512: &str = "it must be at least 64 bytes for HS512, decoded, but is 63";
-const TOO_LONG: &str = "it must be at most 4096 bytes, decoded";
-const NO_CAPITAL: &str = "it must hold at least one capital letter (A-Z), decoded";
-const NO_SPECIAL: &str = "it must hold at least one special character (ASCII punctuation), decoded";
-const TOO_UNIFORM: &str = "it must hold at least 12 different bytes, decoded";
-const EXAMPLE: &str = "it must be secret: it stands as an example in public documentation";
-const TRAILING_NEWLINE: &str = "it must be Base64 without a line break at its end \
+const TOO_SHORT_256: &str = "the value must be at least 32 bytes for HS256, decoded, but is 31";
+const TOO_SHORT_384: &str = "the value must be at least 48 bytes for HS384, decoded, but is 47";
+const TOO_SHORT_512: &str = "the value must be at least 64 bytes for HS512, decoded, but is 63";
+const TOO_LONG: &str = "the value must be at most 4096 bytes, decoded";
+const NO_CAPITAL: &str = "the value must hold at least one capital letter (A-Z), decoded";
+const NO_SPECIAL: &str = "the value must hold at least one special character (ASCII punctuation), decoded";
+const TOO_UNIFORM: &str = "the value must hold at least 12 different bytes, decoded";
+const EXAMPLE: &str = "the value must be none that stands as an example in public documentation";
+const TRAILING_NEWLINE: &str = "the value must be Base64 without a line break at its end \
                                 (`kubectl create secret --from-file` keeps the file's: write it with `printf %s`)";
 const URL_SAFE_ALPHABET: &str =
-    "it must be in standard Base64, with '+' and '/' where the URL-safe alphabet has '-' and '_'";
-const NOT_BASE64: &str = "it must be encoded in Base64, in the standard alphabet, with or without padding";
+    "the value must be in standard Base64, with '+' and '/' where the URL-safe alphabet has '-' and '_'";
+const NOT_BASE64: &str = "the value must be encoded in Base64, in the standard alphabet, with or without padding";
 
 /// The seed's examples: of a request, of a request in Base64, of a response.
 const SEED_TEXT: &str = r#"2deC;p<V:3#p85?S3T#,4S][qpJ6&7R-7KT(C"rET(:<HPr3"#;
@@ -74,8 +74,7 @@ fn good(name: &'static str, algorithm: &str, value: Vec<u8>) -> Row {
 
 fn broken(name: &'static str, algorithm: &str, value: impl AsRef<[u8]>, details: &[&str]) -> Row {
     let message = format!(
-        "Invalid request: the value of key 'secret' in Secret '{name}-source' (secretRef) breaks {}: {}",
-        if details.len() == 1 { "a rule" } else { "rules" },
+        "Invalid request: key 'secret' of Secret '{name}-source' (secretRef): {}",
         details.join("; ")
     );
     let errors = vec!["400 101017 /spec/secretRef"; details.len()];
@@ -170,7 +169,7 @@ fn rows() -> Vec<Row> {
             "HS256",
             base64("password"),
             &[
-                "it must be at least 32 bytes for HS256, decoded, but is 8",
+                "the value must be at least 32 bytes for HS256, decoded, but is 8",
                 NO_CAPITAL,
                 NO_SPECIAL,
                 TOO_UNIFORM,

@@ -124,9 +124,9 @@ fn an_occupied_admin_address_ends_it_with_one_line_that_names_it() {
 }
 
 #[rstest]
-#[case("missing.yaml")]
-#[case("empty.yaml")]
-fn without_a_kubeconfig_it_ends_with_one_line(#[case] file: &str) {
+#[case("missing.yaml", "failed to read kubeconfig from")]
+#[case("empty.yaml", "kubeconfig: ")]
+fn without_a_kubeconfig_it_ends_with_one_line(#[case] file: &str, #[case] cause: &str) {
     let home = tempfile::tempdir().unwrap();
     std::fs::write(home.path().join("empty.yaml"), "").unwrap();
     let output = program(&["run"])
@@ -134,7 +134,7 @@ fn without_a_kubeconfig_it_ends_with_one_line(#[case] file: &str) {
         .env("KUBECONFIG", home.path().join(file))
         .output()
         .unwrap();
-    assert_fails_with_one_line(&output, &["neither a ServiceAccount nor a kubeconfig"]);
+    assert_fails_with_one_line(&output, &["neither a ServiceAccount nor a kubeconfig", cause]);
 }
 
 #[test]

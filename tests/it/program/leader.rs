@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use idp_operator::api::StrategyInstance;
-use k8s_openapi::api::coordination::v1::Lease;
+use k8s_openapi::api::{coordination::v1::Lease, rbac::v1::RoleBinding};
 use serde_json::json;
 
 use super::{so, soon};
@@ -34,7 +34,22 @@ struct Candidates<'a> {
     release: Release,
 }
 
-impl Candidates<'_> {
+impl<'a> Candidates<'a> {
+    /// With the rights that the chart gives them.
+    fn of(scene: &'a Scene) -> Self {
+        let watched = format!("watchNamespaces={{{}}}", scene.namespace);
+        let values = [
+            "crds.install=false",
+            "rbac.aggregate=false",
+            "leaderElection.enabled=true",
+            "replicaCount=2",
+            &watched,
+        ];
+        let release = Release::render(Plane::shared(), "pair", &scene.namespace, &values);
+        release.apply(Plane::shared());
+        Self { scene, release }
+    }
+
     async fn start(&self, pod: &str) -> Operator {
         let start = self.release.start(Plane::shared(), "pair-idp-operator").await;
         start.env("POD_NAME", pod).ready().await
@@ -56,21 +71,7 @@ impl Candidates<'_> {
 #[tokio::test(flavor = "multi_thread")]
 async fn one_of_several_leads_and_another_takes_over() {
     let scene = Scene::new("election").await;
-    let values = [
-        "crds.install=false",
-        "rbac.aggregate=false",
-        "leaderElection.enabled=true",
-        "replicaCount=2",
-    ];
-    let watched = format!("watchNamespaces={{{}}}", scene.namespace);
-    let release = Release::render(
-        Plane::shared(),
-        "pair",
-        &scene.namespace,
-        &[&values[..], &[&watched]].concat(),
-    );
-    release.apply(Plane::shared());
-    let candidates = Candidates { scene: &scene, release };
+    let candidates = Candidates::of(&scene);
 
     let first = candidates.start("first").await;
     candidates.takes_over(&first, "first", PROMPT).await;
@@ -104,6 +105,23 @@ async fn one_of_several_leads_and_another_takes_over() {
     assert_eq!(status.code(), Some(1), "{}", third.log());
     assert!(third.log().contains("lost the lease"), "{}", third.log());
     assert_eq!(holder(&scene).await, "thief");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_leader_that_cannot_renew_ends_before_others_take_over() {
+    let scene = Scene::new("cut-off").await;
+    let candidates = Candidates::of(&scene);
+    let mut operator = candidates.start("only").await;
+    candidates.takes_over(&operator, "only", PROMPT).await;
+    scene.delete::<RoleBinding>("pair-idp-operator-leader-election").await;
+    let cut_off = Instant::now();
+    let status = tokio::task::block_in_place(|| operator.wait(LAPSE)).expect("it should have ended");
+    assert_eq!(status.code(), Some(1), "{}", operator.log());
+    let elapsed = cut_off.elapsed();
+    assert!(
+        (Duration::from_secs(5)..Duration::from_secs(15)).contains(&elapsed),
+        "{elapsed:?}"
+    );
 }
 
 #[tokio::test]

@@ -105,8 +105,8 @@ fn sigterm_ends_it_at_once(operator: Operator) {
 
 async fn an_unreadable_object_is_told_and_delays_no_other(scene: &Scene, operator: &Operator) {
     let crds = Api::<CustomResourceDefinition>::all(scene.client.clone());
-    let path = "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/isLoginActive";
-    let loosen = json!([{ "op": "replace", "path": path, "value": { "x-kubernetes-preserve-unknown-fields": true } }]);
+    let field = "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/isLoginActive";
+    let loosen = json!([{ "op": "replace", "path": field, "value": { "x-kubernetes-preserve-unknown-fields": true } }]);
     let patch = Patch::Json::<()>(serde_json::from_value(loosen).unwrap());
     crds.patch("strategyinstances.idp-operator.dev", &PatchParams::default(), &patch)
         .await
@@ -178,7 +178,7 @@ async fn a_crd_that_goes_and_comes_is_followed(plane: &Plane, scene: &Scene, ope
     scene.verdict::<TenantJwtSecret>("later", "True", "Ready").await;
 }
 
-/// resourceVersion of all that the release has.
+/// resourceVersion of all that the release has and keeps.
 fn versions(plane: &Plane) -> BTreeMap<String, String> {
     let kinds = "deployment,service,serviceaccount,clusterrole,clusterrolebinding,crd";
     let selector = "app.kubernetes.io/instance=idp-operator";
@@ -193,14 +193,16 @@ fn versions(plane: &Plane) -> BTreeMap<String, String> {
     ]);
     let list: Value = serde_json::from_slice(&output.stdout).unwrap();
     let object = |item: &Value| {
+        let metadata = &item["metadata"];
         let name = format!(
             "{}/{}",
             item["kind"].as_str().unwrap(),
-            item["metadata"]["name"].as_str().unwrap()
+            metadata["name"].as_str().unwrap()
         );
-        (name, item["metadata"]["resourceVersion"].as_str().unwrap().to_owned())
+        let is_going = !metadata["deletionTimestamp"].is_null();
+        (!is_going).then(|| (name, metadata["resourceVersion"].as_str().unwrap().to_owned()))
     };
-    list["items"].as_array().unwrap().iter().map(object).collect()
+    list["items"].as_array().unwrap().iter().filter_map(object).collect()
 }
 
 fn upgrading_to_the_same_chart_changes_nothing(plane: &Plane) {
