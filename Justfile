@@ -21,7 +21,7 @@ test:
     cargo test --workspace
 
 # What CI runs
-check: deny lint test
+check: lint test deny
 
 # Generates the CRDs in crds/ and in the chart from src/api
 crds:

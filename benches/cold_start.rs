@@ -36,10 +36,7 @@ use serde_json::json;
 const CONCURRENCY: usize = 16;
 
 fn main() {
-    let count = std::env::args()
-        .skip(1)
-        .find_map(|argument| argument.parse().ok())
-        .unwrap_or(300);
+    let count = std::env::args().skip(1).find_map(|argument| argument.parse().ok()).unwrap_or(300);
     let plane = Plane::start();
     tokio::runtime::Runtime::new().unwrap().block_on(run(&plane, count));
 }
@@ -47,18 +44,9 @@ fn main() {
 async fn run(plane: &Plane, count: usize) {
     let client = plane.control_plane.client().await.unwrap();
     for namespace in ["floor", "operator"] {
-        let metadata = ObjectMeta {
-            name: Some(namespace.into()),
-            ..ObjectMeta::default()
-        };
-        let namespace = Namespace {
-            metadata,
-            ..Namespace::default()
-        };
-        Api::all(client.clone())
-            .create(&PostParams::default(), &namespace)
-            .await
-            .unwrap();
+        let metadata = ObjectMeta { name: Some(namespace.into()), ..ObjectMeta::default() };
+        let namespace = Namespace { metadata, ..Namespace::default() };
+        Api::all(client.clone()).create(&PostParams::default(), &namespace).await.unwrap();
     }
     populate(&client, "floor", count).await;
     populate(&client, "operator", count).await;
@@ -67,10 +55,7 @@ async fn run(plane: &Plane, count: usize) {
     let operator = operator(plane, &client, count).await;
     println!("{count} TenantJwtSecrets, one Secret and one status each, {CONCURRENCY} at a time");
     println!("floor     {:8.2} s   a bare kube client", floor.as_secs_f64());
-    println!(
-        "operator  {:8.2} s   from process start to the last Ready",
-        operator.as_secs_f64()
-    );
+    println!("operator  {:8.2} s   from process start to the last Ready", operator.as_secs_f64());
     println!("ratio     {:8.2}", operator.as_secs_f64() / floor.as_secs_f64());
 }
 
@@ -83,9 +68,7 @@ async fn populate(client: &Client, namespace: &str, count: usize) {
                 "apiVersion": "idp-operator.dev/v1alpha1", "kind": "TenantJwtSecret", "metadata": { "name": name },
                 "spec": { "tenantId": name, "signingAlgorithm": "HS384" },
             });
-            api.patch(&name, &PatchParams::apply("bench"), &Patch::Apply(&object))
-                .await
-                .unwrap();
+            api.patch(&name, &PatchParams::apply("bench"), &Patch::Apply(&object)).await.unwrap();
         }
     })
     .await;
@@ -136,10 +119,7 @@ async fn operator(plane: &Plane, client: &Client, count: usize) -> Duration {
     let log = plane.control_plane.dir().join("operator.log");
     let mut command = Command::new(env!("CARGO_BIN_EXE_idp-operator"));
     command.args(["run", "--admin-address=127.0.0.1:0", "--watch-namespace=operator"]);
-    command
-        .env("KUBECONFIG", &plane.operator_kubeconfig)
-        .env_remove("HTTPS_PROXY")
-        .env_remove("https_proxy");
+    command.env("KUBECONFIG", &plane.operator_kubeconfig).env_remove("HTTPS_PROXY").env_remove("https_proxy");
     let started = Instant::now();
     let mut process = supervise(&command, &log).unwrap();
     let api: Api<TenantJwtSecret> = Api::namespaced(client.clone(), "operator");
@@ -149,8 +129,7 @@ async fn operator(plane: &Plane, client: &Client, count: usize) -> Duration {
         let all = api.list(&ListParams::default().match_any()).await.unwrap();
         let is_ready = |object: &TenantJwtSecret| {
             let core = object.status.as_ref().map(|status| &status.core);
-            core.and_then(|core| core.condition(condition::READY))
-                .is_some_and(|ready| ready.status == "True")
+            core.and_then(|core| core.condition(condition::READY)).is_some_and(|ready| ready.status == "True")
         };
         if all.items.iter().filter(|object| is_ready(object)).count() == count {
             break;

@@ -1,9 +1,6 @@
 //! The four kinds of `idp-operator.dev/v1alpha1`: their shapes, defaults and the rules the API server judges at apply.
 
-#![allow(
-    clippy::duplicated_attributes,
-    reason = "printcolumn(..) repeats type_ and priority: each is a column's own"
-)]
+#![allow(clippy::duplicated_attributes, reason = "printcolumn(..) repeats type_ and priority: each is a column's own")]
 
 pub mod identity_provider;
 pub mod labels;

@@ -21,10 +21,7 @@ pub fn immutable(field: &str) -> Value {
 }
 
 fn immutable_rule(field: &str) -> Value {
-    rule(
-        "self == oldSelf",
-        &format!("{field} must stay as it was created: it is immutable"),
-    )
+    rule("self == oldSelf", &format!("{field} must stay as it was created: it is immutable"))
 }
 
 /// Parent rule: this optional field is neither added nor removed after creation.
@@ -96,10 +93,7 @@ fn identifier_rule(field: &str) -> Value {
 /// Text for people: not blank.
 #[must_use]
 pub fn not_blank(field: &str) -> Value {
-    json!([rule(
-        "size(self) == 0 || size(self.trim()) > 0",
-        &format!("{field} must be more than white space")
-    )])
+    json!([rule("size(self) == 0 || size(self.trim()) > 0", &format!("{field} must be more than white space"))])
 }
 
 /// A DNS-1123 subdomain, as names of Secrets and of our own objects are.
@@ -177,10 +171,7 @@ pub fn endpoint(field: &str) -> Value {
                 "{field} must be a URL of visible ASCII characters, without white space: percent-encode any others, or use Punycode ('xn--') in the host"
             ),
         ),
-        rule(
-            r"!self.contains('#')",
-            &format!("{field} must be a URL without a fragment ('#')")
-        ),
+        rule(r"!self.contains('#')", &format!("{field} must be a URL without a fragment ('#')")),
         rule(
             &format!(
                 r"!{SCHEME} || !{VISIBLE} || self.matches('^[a-z]+://([^/?#]*@)?([A-Za-z0-9._-]*[A-Za-z0-9_-]\\.?|\\[[0-9A-Fa-f:.]+\\])(:({PORT}))?([/?#]|$)')"

@@ -12,15 +12,10 @@ use super::{IdentityProvider, StrategyInstance, TenantJwtSecret, UserIdpAuthenti
 /// When a derived schema is not a `CustomResourceDefinition` any more after our changes to it: a defect that the
 /// tests find.
 pub fn crds() -> Result<Vec<CustomResourceDefinition>, serde_json::Error> {
-    [
-        IdentityProvider::crd(),
-        TenantJwtSecret::crd(),
-        UserIdpAuthenticator::crd(),
-        StrategyInstance::crd(),
-    ]
-    .into_iter()
-    .map(finish)
-    .collect()
+    [IdentityProvider::crd(), TenantJwtSecret::crd(), UserIdpAuthenticator::crd(), StrategyInstance::crd()]
+        .into_iter()
+        .map(finish)
+        .collect()
 }
 
 /// What the derive can't say:
@@ -32,9 +27,8 @@ fn finish(crd: CustomResourceDefinition) -> Result<CustomResourceDefinition, ser
     absent_not_null(&mut value);
     if let Some(versions) = value.pointer_mut("/spec/versions").and_then(Value::as_array_mut) {
         for version in versions {
-            if let Some(status) = version
-                .pointer_mut("/schema/openAPIV3Schema/properties/status")
-                .and_then(Value::as_object_mut)
+            if let Some(status) =
+                version.pointer_mut("/schema/openAPIV3Schema/properties/status").and_then(Value::as_object_mut)
             {
                 status.insert("default".to_owned(), json!({ "observedGeneration": -1 }));
             }

@@ -24,36 +24,18 @@ use super::{
     doc = "An instance of a login strategy: what users may do through it, as far as the strategy's type is capable of it.",
     printcolumn(name = "Type", type_ = "string", json_path = ".spec.type"),
     printcolumn(name = "Name", type_ = "string", json_path = ".spec.name"),
-    printcolumn(
-        name = "Ready",
-        type_ = "string",
-        json_path = ".status.conditions[?(@.type=='Ready')].status"
-    ),
-    printcolumn(
-        name = "Reason",
-        type_ = "string",
-        json_path = ".status.conditions[?(@.type=='Ready')].reason"
-    ),
+    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].status"),
+    printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].reason"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
     printcolumn(name = "Id", type_ = "string", json_path = ".status.id", priority = 1),
-    printcolumn(
-        name = "Login",
-        type_ = "boolean",
-        json_path = ".status.effective.isLoginActive",
-        priority = 1
-    ),
+    printcolumn(name = "Login", type_ = "boolean", json_path = ".status.effective.isLoginActive", priority = 1),
     printcolumn(
         name = "Self-Register",
         type_ = "boolean",
         json_path = ".status.effective.isSelfRegisterActive",
         priority = 1
     ),
-    printcolumn(
-        name = "Sync",
-        type_ = "boolean",
-        json_path = ".status.effective.isSyncActive",
-        priority = 1
-    ),
+    printcolumn(name = "Sync", type_ = "boolean", json_path = ".status.effective.isSyncActive", priority = 1),
     printcolumn(
         name = "Implicit-Register",
         type_ = "boolean",

@@ -29,16 +29,8 @@ use super::{
     printcolumn(name = "User", type_ = "string", json_path = ".spec.userId"),
     printcolumn(name = "IdP", type_ = "string", json_path = ".spec.idpRef.name"),
     printcolumn(name = "IdP-User", type_ = "string", json_path = ".spec.idpUserName"),
-    printcolumn(
-        name = "Ready",
-        type_ = "string",
-        json_path = ".status.conditions[?(@.type=='Ready')].status"
-    ),
-    printcolumn(
-        name = "Reason",
-        type_ = "string",
-        json_path = ".status.conditions[?(@.type=='Ready')].reason"
-    ),
+    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].status"),
+    printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].reason"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
     printcolumn(name = "IdP-Id", type_ = "string", json_path = ".spec.idpId", priority = 1),
     printcolumn(name = "IdP-User-Id", type_ = "string", json_path = ".spec.idpUserId", priority = 1),

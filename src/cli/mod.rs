@@ -46,7 +46,12 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn run_to_end(flags: RunFlags) -> ExitCode {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let result = match runtime {
-        Ok(runtime) => runtime.block_on(run::run(flags)),
+        Ok(runtime) => {
+            let result = runtime.block_on(run::run(flags));
+            // A name that is being resolved can't be cut off: it must not hold up the end.
+            runtime.shutdown_background();
+            result
+        }
         Err(error) => return fail(&error),
     };
     match result {
@@ -72,9 +77,7 @@ fn print_crds() -> ExitCode {
 
 fn crds_yaml() -> Result<String, Box<dyn std::error::Error>> {
     let documents: Result<Vec<String>, _> = api::crds()?.iter().map(serde_saphyr::to_string).collect();
-    Ok(documents?
-        .iter()
-        .fold(String::new(), |all, document| format!("{all}---\n{document}")))
+    Ok(documents?.iter().fold(String::new(), |all, document| format!("{all}---\n{document}")))
 }
 
 /// One line: the error and its causes.

@@ -18,15 +18,18 @@ use super::metrics::{ApiRequestLabels, Metrics};
 /// Longest wait for a connection to the API server.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// Longest silence on a connection: more than a watch's 295 s, so that only a server that died without a word is given
+/// up. Without it such a watch would wait for ever.
+const READ_TIMEOUT: Duration = Duration::from_mins(5);
+
 /// A client for this configuration.
 ///
 /// # Errors
 /// When TLS or credentials can't be set up.
 pub fn client(mut config: Config, metrics: Metrics) -> kube::Result<Client> {
     config.connect_timeout = Some(CONNECT_TIMEOUT);
-    Ok(ClientBuilder::try_from(config)?
-        .with_layer(&CountLayer(metrics))
-        .build())
+    config.read_timeout = Some(READ_TIMEOUT);
+    Ok(ClientBuilder::try_from(config)?.with_layer(&CountLayer(metrics)).build())
 }
 
 struct CountLayer(Metrics);
@@ -35,10 +38,7 @@ impl<S> Layer<S> for CountLayer {
     type Service = Count<S>;
 
     fn layer(&self, inner: S) -> Count<S> {
-        Count {
-            inner,
-            metrics: self.0.clone(),
-        }
+        Count { inner, metrics: self.0.clone() }
     }
 }
 
@@ -66,9 +66,8 @@ where
         let response = self.inner.call(request);
         Box::pin(async move {
             let response = response.await;
-            let code = response
-                .as_ref()
-                .map_or_else(|_| "none".to_owned(), |response| response.status().as_u16().to_string());
+            let code =
+                response.as_ref().map_or_else(|_| "none".to_owned(), |response| response.status().as_u16().to_string());
             requests.get_or_create(&ApiRequestLabels { verb, kind, code }).inc();
             response
         })
@@ -90,9 +89,7 @@ fn describe(method: &Method, uri: &http::Uri) -> (&'static str, String) {
         [plural, _] => ((*plural).to_owned(), true),
         [plural, _, subresource, ..] => (format!("{plural}/{subresource}"), true),
     };
-    let is_watch = uri
-        .query()
-        .is_some_and(|query| query.split('&').any(|part| part == "watch=true"));
+    let is_watch = uri.query().is_some_and(|query| query.split('&').any(|part| part == "watch=true"));
     let verb = match (method.as_str(), is_named) {
         ("GET", _) if is_watch => "watch",
         ("GET", true) => "get",
@@ -114,12 +111,7 @@ mod tests {
 
     #[rstest]
     #[case("GET", "/api/v1/secrets?limit=500", "list", "secrets")]
-    #[case(
-        "GET",
-        "/api/v1/namespaces/a/secrets?&watch=true&timeoutSeconds=290",
-        "watch",
-        "secrets"
-    )]
+    #[case("GET", "/api/v1/namespaces/a/secrets?&watch=true&timeoutSeconds=290", "watch", "secrets")]
     #[case("GET", "/api/v1/namespaces/a/secrets/b", "get", "secrets")]
     #[case("GET", "/api/v1/namespaces/a", "get", "namespaces")]
     #[case("POST", "/apis/events.k8s.io/v1/namespaces/a/events?", "create", "events")]

@@ -35,10 +35,7 @@ impl Child for ConfigMap {
 /// # Errors
 /// When the API server refuses or gives no answer.
 pub async fn get<T: Child>(client: &Client, key: &ObjectKey) -> Result<Option<T>, Error> {
-    api::<T>(client, key)
-        .get_opt(&key.name)
-        .await
-        .map_err(|error| Error::of("get", T::KIND, &key.name, error))
+    api::<T>(client, key).get_opt(&key.name).await.map_err(|error| Error::of("get", T::KIND, &key.name, error))
 }
 
 /// Writes an output. One without a resourceVersion is created, and must not exist; one with is replaced, and must not
@@ -48,10 +45,7 @@ pub async fn get<T: Child>(client: &Client, key: &ObjectKey) -> Result<Option<T>
 /// [`Error::Raced`] where it did exist or change, others where the API server refuses or gives no answer.
 pub async fn write<T: Child>(client: &Client, desired: &T) -> Result<T, Error> {
     let key = ObjectKey::of(desired);
-    let params = PostParams {
-        field_manager: Some(OPERATOR.to_owned()),
-        ..PostParams::default()
-    };
+    let params = PostParams { field_manager: Some(OPERATOR.to_owned()), ..PostParams::default() };
     if desired.meta().resource_version.is_none() {
         let created = api::<T>(client, &key).create(&params, desired).await;
         created.map_err(|error| Error::of("create", T::KIND, &key.name, error))

@@ -31,13 +31,15 @@ pub const MAX_BODY: usize = 512 * 1024;
 #[derive(Clone)]
 pub struct Connector {
     policy: Arc<AddressPolicy>,
+    api_server: Arc<[(String, u16)]>,
     tls: TlsConnector,
 }
 
 impl Connector {
-    /// A connector that trusts the system's certificate authorities (`SSL_CERT_FILE` and `SSL_CERT_DIR` are honoured).
+    /// A connector within this policy that never calls the API server, by whichever of these hosts and ports it is known,
+    /// and trusts the system's certificate authorities (`SSL_CERT_FILE` and `SSL_CERT_DIR` are honoured).
     #[must_use]
-    pub fn new(policy: AddressPolicy) -> Self {
+    pub fn new(policy: AddressPolicy, api_server: Vec<(String, u16)>) -> Self {
         let mut roots = RootCertStore::empty();
         let loaded = rustls_native_certs::load_native_certs();
         let (added, ignored) = roots.add_parsable_certificates(loaded.certs);
@@ -47,13 +49,8 @@ impl Connector {
                 "no certificate authorities found: every https keysEndpoint will fail with TlsFailed"
             );
         }
-        let config = ClientConfig::builder()
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        Self {
-            policy: Arc::new(policy),
-            tls: TlsConnector::from(Arc::new(config)),
-        }
+        let config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+        Self { policy: Arc::new(policy), api_server: api_server.into(), tls: TlsConnector::from(Arc::new(config)) }
     }
 
     /// The body of the answer to a GET.
@@ -61,9 +58,7 @@ impl Connector {
     /// # Errors
     /// Why there is none, without a word of the answer or its address.
     pub async fn get(&self, url: &str) -> Result<Vec<u8>, FetchError> {
-        tokio::time::timeout(TIMEOUT, self.fetch(url))
-            .await
-            .unwrap_or(Err(FetchError::Unreachable))
+        tokio::time::timeout(TIMEOUT, self.fetch(url)).await.unwrap_or(Err(FetchError::Unreachable))
     }
 
     async fn fetch(&self, url: &str) -> Result<Vec<u8>, FetchError> {
@@ -82,28 +77,31 @@ impl Connector {
     }
 
     async fn dial(&self, host: &Host<&str>, port: u16) -> Result<TcpStream, FetchError> {
-        let resolved: Vec<SocketAddr> = match host {
+        let resolved = match host {
             Host::Ipv4(ip) => vec![SocketAddr::new((*ip).into(), port)],
             Host::Ipv6(ip) => vec![SocketAddr::new((*ip).into(), port)],
-            Host::Domain(name) => tokio::net::lookup_host((*name, port))
-                .await
-                .map_err(|_| FetchError::Unreachable)?
-                .collect(),
+            Host::Domain(name) => lookup(name, port).await?,
         };
+        // Looked up each time, as it may move. Where it can't be, nothing is called: one answer could be it.
+        let mut api_server = Vec::new();
+        for (host, port) in self.api_server.iter() {
+            api_server.extend(lookup(host, *port).await?);
+        }
         let mut refused = false;
         for address in resolved {
-            if !self.policy.permits(address) {
+            if !self.policy.permits(address, &api_server) {
                 refused = true;
             } else if let Ok(stream) = TcpStream::connect(address).await {
                 return Ok(stream);
             }
         }
-        Err(if refused {
-            FetchError::AddressForbidden
-        } else {
-            FetchError::Unreachable
-        })
+        Err(if refused { FetchError::AddressForbidden } else { FetchError::Unreachable })
     }
+}
+
+async fn lookup(host: &str, port: u16) -> Result<Vec<SocketAddr>, FetchError> {
+    let addresses = tokio::net::lookup_host((host, port)).await;
+    addresses.map(Iterator::collect).map_err(|_| FetchError::Unreachable)
 }
 
 fn server_name(host: &Host<&str>) -> Option<ServerName<'static>> {
@@ -119,9 +117,8 @@ where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     let unreachable = |_| FetchError::Unreachable;
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
-        .await
-        .map_err(unreachable)?;
+    let (mut sender, connection) =
+        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(unreachable)?;
     let exchange = async {
         let response = sender.send_request(request(url)?).await.map_err(unreachable)?;
         let status = response.status();
@@ -136,11 +133,7 @@ where
         }
         let body = Limited::new(response.into_body(), MAX_BODY).collect().await;
         body.map(|collected| collected.to_bytes().to_vec()).map_err(|error| {
-            if error.is::<LengthLimitError>() {
-                FetchError::BodyTooLarge
-            } else {
-                FetchError::Unreachable
-            }
+            if error.is::<LengthLimitError>() { FetchError::BodyTooLarge } else { FetchError::Unreachable }
         })
     };
     tokio::pin!(connection);
@@ -158,9 +151,7 @@ fn request(url: &Url) -> Result<Request<Empty<Bytes>>, FetchError> {
         (Some(host), None) => host.to_owned(),
         (None, _) => return Err(FetchError::Unreachable),
     };
-    let target = url
-        .query()
-        .map_or_else(|| url.path().to_owned(), |query| format!("{}?{query}", url.path()));
+    let target = url.query().map_or_else(|| url.path().to_owned(), |query| format!("{}?{query}", url.path()));
     Request::get(target)
         .header(header::HOST, host)
         .header(header::ACCEPT, "application/jwk-set+json, application/json")

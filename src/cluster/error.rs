@@ -48,32 +48,21 @@ impl Error {
                 Self::Raced { kind, name }
             }
             kube::Error::Api(status) if status.is_not_found() && verb != "get" => Self::Raced { kind, name },
-            _ => Self::Api {
-                verb,
-                kind,
-                name,
-                source: Box::new(source),
-            },
+            _ => Self::Api { verb, kind, name, source: Box::new(source) },
         }
     }
 }
 
 fn is_terminating(status: &Status) -> bool {
-    status
-        .details
-        .iter()
-        .flat_map(|details| &details.causes)
-        .any(|cause| cause.reason == "NamespaceTerminating")
+    status.details.iter().flat_map(|details| &details.causes).any(|cause| cause.reason == "NamespaceTerminating")
 }
 
 fn answer(source: &kube::Error) -> String {
     let kube::Error::Api(status) = source else {
         return "the API server gave no answer".to_owned();
     };
-    let name = http::StatusCode::from_u16(status.code)
-        .ok()
-        .and_then(|code| code.canonical_reason())
-        .unwrap_or_default();
+    let name =
+        http::StatusCode::from_u16(status.code).ok().and_then(|code| code.canonical_reason()).unwrap_or_default();
     let cure = if status.is_forbidden() {
         " (does the operator's role allow it?)"
     } else if status.message.contains("field not declared in schema") {
@@ -89,11 +78,7 @@ mod tests {
     use super::*;
 
     fn refused(code: u16, message: &str) -> String {
-        let status = Status {
-            code,
-            message: message.into(),
-            ..Status::default()
-        };
+        let status = Status { code, message: message.into(), ..Status::default() };
         Error::of("create", "Secret", "a", kube::Error::Api(Box::new(status))).to_string()
     }
 

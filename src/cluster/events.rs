@@ -8,8 +8,8 @@ use kube::{
 
 use crate::api::labels::OPERATOR;
 
-/// Longest note that the API server takes is 1 kB.
-const MAX_NOTE: usize = 1000;
+/// Bound on publishing: kube tries again on its own, for minutes if it is let.
+const TIMEOUT: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// Publishes Events. Clones share their cache of recent ones.
 #[derive(Clone)]
@@ -24,7 +24,7 @@ pub struct Notice {
     pub warning: bool,
     /// Machine-readable reason, PascalCase.
     pub reason: String,
-    /// What happened.
+    /// What happened, at most 1 kB.
     pub note: String,
 }
 
@@ -33,32 +33,22 @@ impl Events {
     #[must_use]
     pub fn new(client: Client) -> Self {
         let instance = std::env::var("POD_NAME").ok();
-        Self {
-            recorder: Recorder::new(
-                client,
-                Reporter {
-                    controller: OPERATOR.to_owned(),
-                    instance,
-                },
-            ),
-        }
+        Self { recorder: Recorder::new(client, Reporter { controller: OPERATOR.to_owned(), instance }) }
     }
 
     /// Publishes a notice on an object. An Event is a courtesy: a failure is logged and changes nothing.
     pub async fn publish(&self, notice: &Notice, object: &ObjectReference) {
         let event = Event {
-            type_: if notice.warning {
-                EventType::Warning
-            } else {
-                EventType::Normal
-            },
+            type_: if notice.warning { EventType::Warning } else { EventType::Normal },
             reason: notice.reason.clone(),
-            note: Some(notice.note.chars().take(MAX_NOTE / 4).collect()),
+            note: Some(notice.note.clone()),
             action: "Reconcile".to_owned(),
             secondary: None,
         };
-        if let Err(error) = self.recorder.publish(&event, object).await {
-            tracing::warn!(reason = notice.reason, %error, "could not publish an Event");
+        match tokio::time::timeout(TIMEOUT, self.recorder.publish(&event, object)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(reason = notice.reason, %error, "could not publish an Event"),
+            Err(_) => tracing::warn!(reason = notice.reason, "could not publish an Event in time"),
         }
     }
 }

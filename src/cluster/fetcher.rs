@@ -47,13 +47,7 @@ impl Fetcher {
     /// A fetcher that calls `wake` after each fetch.
     #[must_use]
     pub fn new(connector: Connector, wake: Wake, metrics: Metrics) -> Self {
-        Self {
-            connector,
-            slots: Arc::new(Semaphore::new(SLOTS)),
-            known: Arc::default(),
-            wake,
-            metrics,
-        }
+        Self { connector, slots: Arc::new(Semaphore::new(SLOTS)), known: Arc::default(), wake, metrics }
     }
 
     /// What is known of this object's keys from this source: nothing, where the source is new or the object another
@@ -77,13 +71,8 @@ impl Fetcher {
     /// These are the last good keys of this source, seen by an earlier process at this time.
     pub fn take_up(&self, key: &ObjectKey, uid: &str, source: &KeySource, keys: &KeySet, at: Timestamp) {
         let mut known = self.lock();
-        let entry = known
-            .get_mut(key)
-            .filter(|entry| entry.uid == uid && entry.source == *source);
-        if let Some(seen) = entry
-            .and_then(|entry| entry.seen.as_mut())
-            .filter(|seen| seen.good.is_none())
-        {
+        let entry = known.get_mut(key).filter(|entry| entry.uid == uid && entry.source == *source);
+        if let Some(seen) = entry.and_then(|entry| entry.seen.as_mut()).filter(|seen| seen.good.is_none()) {
             seen.good = Some((keys.clone(), at));
         }
     }
@@ -104,19 +93,11 @@ impl Fetcher {
         {
             let mut known = self.lock();
             // Meanwhile the object may be gone, made anew, or have another source.
-            let Some(entry) = known
-                .get_mut(&key)
-                .filter(|entry| entry.uid == uid && entry.source == source)
-            else {
+            let Some(entry) = known.get_mut(&key).filter(|entry| entry.uid == uid && entry.source == source) else {
                 return;
             };
             entry.in_flight = false;
-            entry.seen = Some(KeysSeen::after(
-                entry.seen.take(),
-                result,
-                Timestamp::now(),
-                rand::random(),
-            ));
+            entry.seen = Some(KeysSeen::after(entry.seen.take(), result, Timestamp::now(), rand::random()));
         }
         (self.wake)(key);
     }
@@ -136,11 +117,6 @@ impl Fetcher {
 
 impl Known {
     fn new(uid: &str, source: &KeySource) -> Self {
-        Self {
-            uid: uid.to_owned(),
-            source: source.clone(),
-            seen: None,
-            in_flight: false,
-        }
+        Self { uid: uid.to_owned(), source: source.clone(), seen: None, in_flight: false }
     }
 }

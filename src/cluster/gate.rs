@@ -17,13 +17,8 @@ impl Gate {
     /// A gate that waits for all of these watches.
     #[must_use]
     pub fn new(watches: impl IntoIterator<Item = &'static str>) -> Self {
-        let waiting = watches
-            .into_iter()
-            .map(|name| (name, "not listed yet".to_owned()))
-            .collect();
-        Self {
-            state: Arc::new(watch::Sender::new(waiting)),
-        }
+        let waiting = watches.into_iter().map(|name| (name, "not listed yet".to_owned())).collect();
+        Self { state: Arc::new(watch::Sender::new(waiting)) }
     }
 
     /// This watch has listed.
@@ -45,11 +40,7 @@ impl Gate {
     /// What is waited for: empty when the gate is open.
     #[must_use]
     pub fn waiting(&self) -> Vec<String> {
-        self.state
-            .borrow()
-            .iter()
-            .map(|(name, why)| format!("{name}: {why}"))
-            .collect()
+        self.state.borrow().iter().map(|(name, why)| format!("{name}: {why}")).collect()
     }
 
     /// Returns when the gate is open.

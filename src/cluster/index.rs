@@ -14,10 +14,7 @@ pub struct Index<K, M> {
 
 impl<K, M> Default for Index<K, M> {
     fn default() -> Self {
-        Self {
-            members: HashMap::new(),
-            keys: HashMap::new(),
-        }
+        Self { members: HashMap::new(), keys: HashMap::new() }
     }
 }
 

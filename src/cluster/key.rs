@@ -14,10 +14,7 @@ pub struct ObjectKey {
 impl ObjectKey {
     /// A key.
     pub fn new(namespace: impl Into<String>, name: impl Into<String>) -> Self {
-        Self {
-            namespace: namespace.into(),
-            name: name.into(),
-        }
+        Self { namespace: namespace.into(), name: name.into() }
     }
 
     /// The key of this object.
@@ -38,12 +35,8 @@ pub enum Kind {
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 4] = [
-        Self::IdentityProvider,
-        Self::TenantJwtSecret,
-        Self::UserIdpAuthenticator,
-        Self::StrategyInstance,
-    ];
+    pub const ALL: [Self; 4] =
+        [Self::IdentityProvider, Self::TenantJwtSecret, Self::UserIdpAuthenticator, Self::StrategyInstance];
 
     /// The kind's name.
     #[must_use]

@@ -15,11 +15,7 @@ impl MetaStore {
     /// The object's resourceVersion, if it exists.
     #[must_use]
     pub fn version(&self, key: &ObjectKey) -> Option<String> {
-        self.versions
-            .read()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-            .get(key)
-            .cloned()
+        self.versions.read().unwrap_or_else(std::sync::PoisonError::into_inner).get(key).cloned()
     }
 
     /// The object is at this resourceVersion now; absent: it is gone.

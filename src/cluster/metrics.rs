@@ -19,7 +19,7 @@ pub struct ReconcileLabels {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct KindLabels {
     /// Kind of the object.
-    pub kind: &'static str,
+    pub kind: String,
 }
 
 /// Labels of [`Metrics::objects`].
@@ -85,11 +85,7 @@ impl Default for Metrics {
             reconcile_duration.clone(),
         );
         let objects = Family::default();
-        registry.register(
-            "objects",
-            "Objects by kind and by the status of their condition Ready",
-            objects.clone(),
-        );
+        registry.register("objects", "Objects by kind and by the status of their condition Ready", objects.clone());
         let api_requests = Family::default();
         registry.register("api_requests", "Requests to the API server", api_requests.clone());
         let keys_fetches = Family::default();
@@ -104,16 +100,8 @@ impl Default for Metrics {
             watch_last_event.clone(),
         );
         let unreadable_objects = Family::default();
-        registry.register(
-            "unreadable_objects",
-            "Times that an object could not be read",
-            unreadable_objects.clone(),
-        );
-        registry.register(
-            "build",
-            "This build",
-            Info::new([("version", env!("CARGO_PKG_VERSION"))]),
-        );
+        registry.register("unreadable_objects", "Times that an object could not be read", unreadable_objects.clone());
+        registry.register("build", "This build", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
         Self {
             registry: std::sync::Arc::new(registry),
             reconciles,

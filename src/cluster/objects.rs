@@ -38,10 +38,7 @@ impl<K: Resource<DynamicType = ()> + Clone + Debug + Send + Sync + 'static> Defa
         // Ready from the start: the gate holds the controllers until the watch has listed.
         writer.apply_watcher_event(&Event::Init);
         writer.apply_watcher_event(&Event::InitDone);
-        Self {
-            reader: writer.as_reader(),
-            writer: Mutex::new(writer),
-        }
+        Self { reader: writer.as_reader(), writer: Mutex::new(writer) }
     }
 }
 
@@ -55,8 +52,7 @@ impl<K: Resource<DynamicType = ()> + Clone + Debug + Send + Sync + 'static> Obje
     /// The object, unless it does not exist or is being deleted: both count as missing.
     #[must_use]
     pub fn live(&self, key: &ObjectKey) -> Option<Arc<K>> {
-        self.get(key)
-            .filter(|object| object.meta().deletion_timestamp.is_none())
+        self.get(key).filter(|object| object.meta().deletion_timestamp.is_none())
     }
 
     fn get(&self, key: &ObjectKey) -> Option<Arc<K>> {
@@ -64,20 +60,8 @@ impl<K: Resource<DynamicType = ()> + Clone + Debug + Send + Sync + 'static> Obje
     }
 
     /// The watch saw this object. What is older than what is known, or as old, brings no change.
-    pub fn apply(&self, mut object: K) -> Changed<K> {
-        // Nobody reads them, and they are often larger than all the rest.
-        object.managed_fields_mut().clear();
-        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = ObjectKey::of(&object);
-        let old = self.get(&key);
-        if old.as_ref().is_some_and(|old| !is_newer(&object, old.as_ref())) {
-            return Changed { old, new: None };
-        }
-        writer.apply_watcher_event(&Event::Apply(object));
-        Changed {
-            old,
-            new: self.get(&key),
-        }
+    pub fn apply(&self, object: K) -> Changed<K> {
+        self.put(object, |_| true)
     }
 
     /// The watch saw that this object is gone.
@@ -88,24 +72,25 @@ impl<K: Resource<DynamicType = ()> + Clone + Debug + Send + Sync + 'static> Obje
         Some(old)
     }
 
-    /// We wrote this object: it is known before the watch tells, unless it is gone or another one meanwhile. The watch's
-    /// echo will bring no change: what a change is for is to be done now.
-    pub fn written(&self, mut object: K) -> Changed<K> {
+    /// We wrote this object's status, and nobody changed it in between: it is known before the watch tells, unless it is
+    /// gone meanwhile. The watch's echo will bring no change: what a change is for is to be done now.
+    pub fn written(&self, object: K) -> Changed<K> {
+        let uid = object.uid();
+        self.put(object, |old| old.is_some_and(|old| old.uid() == uid))
+    }
+
+    fn put(&self, mut object: K, accepts: impl Fn(Option<&K>) -> bool) -> Changed<K> {
+        // Nobody reads them, and they are often larger than all the rest.
         object.managed_fields_mut().clear();
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         let key = ObjectKey::of(&object);
         let old = self.get(&key);
-        if old
-            .as_ref()
-            .is_none_or(|old| old.uid() != object.uid() || !is_newer(&object, old.as_ref()))
-        {
+        let is_news = old.as_deref().is_none_or(|old| is_newer(&object, old));
+        if !is_news || !accepts(old.as_deref()) {
             return Changed { old, new: None };
         }
         writer.apply_watcher_event(&Event::Apply(object));
-        Changed {
-            old,
-            new: self.get(&key),
-        }
+        Changed { old, new: self.get(&key) }
     }
 }
 
@@ -116,11 +101,7 @@ fn reference<K: Resource<DynamicType = ()>>(key: &ObjectKey) -> ObjectRef<K> {
 /// resourceVersions of one resource are decimal numbers that grow (KEP-5504). Where they are not, whatever comes is
 /// taken for newer.
 fn is_newer<K: Resource>(object: &K, known: &K) -> bool {
-    let version = |object: &K| {
-        object
-            .resource_version()
-            .and_then(|version| version.parse::<u128>().ok())
-    };
+    let version = |object: &K| object.resource_version().and_then(|version| version.parse::<u128>().ok());
     match (version(object), version(known)) {
         (Some(new), Some(old)) => new > old,
         _ => true,
@@ -148,9 +129,7 @@ mod tests {
     }
 
     fn version(objects: &Objects<ConfigMap>) -> Option<String> {
-        objects
-            .live(&ObjectKey::new("ns", "a"))
-            .and_then(|object| object.resource_version())
+        objects.live(&ObjectKey::new("ns", "a")).and_then(|object| object.resource_version())
     }
 
     #[test]

@@ -74,15 +74,8 @@ mod tests {
     use super::*;
 
     fn object(name: &str) -> ConfigMap {
-        let metadata = ObjectMeta {
-            namespace: Some("ns".into()),
-            name: Some(name.into()),
-            ..ObjectMeta::default()
-        };
-        ConfigMap {
-            metadata,
-            ..ConfigMap::default()
-        }
+        let metadata = ObjectMeta { namespace: Some("ns".into()), name: Some(name.into()), ..ObjectMeta::default() };
+        ConfigMap { metadata, ..ConfigMap::default() }
     }
 
     fn gone(name: &str) -> Change<ConfigMap> {
@@ -101,20 +94,14 @@ mod tests {
     #[test]
     fn what_is_gone_after_a_relist_is_delivered_as_deleted() {
         let mut relist = Relist::default();
-        assert_eq!(
-            list(&mut relist, &["a", "b"]),
-            [Change::Applied(object("a")), Change::Applied(object("b"))]
-        );
+        assert_eq!(list(&mut relist, &["a", "b"]), [Change::Applied(object("a")), Change::Applied(object("b"))]);
         relist.step(Event::Apply(object("c")));
         relist.step(Event::Delete(object("a")));
         assert!(relist.has_listed());
 
         let mut changes = list(&mut relist, &["c", "d"]);
         changes.sort_by_key(|change| matches!(change, Change::Deleted(_)));
-        assert_eq!(
-            changes,
-            [Change::Applied(object("c")), Change::Applied(object("d")), gone("b")]
-        );
+        assert_eq!(changes, [Change::Applied(object("c")), Change::Applied(object("d")), gone("b")]);
         assert_eq!(list(&mut relist, &[]).len(), 2);
     }
 

@@ -21,9 +21,10 @@ struct StatusPatch<'a, S> {
     status: &'a S,
 }
 
-/// Writes the status of this very object: one of the same name made since then is left alone.
+/// Writes the status of this very object as it was judged: one that was edited or made anew since then is left alone, as
+/// its event is on its way and brings another judgement.
 ///
-/// Returns the object with its new status; nothing where the object is gone.
+/// Returns the object with its new status; nothing where it is not the same any more.
 ///
 /// # Errors
 /// When the API server refuses or gives no answer.
@@ -39,17 +40,15 @@ where
         metadata: ObjectMeta {
             name: Some(name.clone()),
             uid: object.uid(),
+            resource_version: object.resource_version(),
             ..ObjectMeta::default()
         },
         status,
     };
     let api = Api::<K>::namespaced(client.clone(), &object.namespace().unwrap_or_default());
-    match api
-        .patch_status(&name, &PatchParams::apply(OPERATOR).force(), &Patch::Apply(patch))
-        .await
-    {
+    match api.patch_status(&name, &PatchParams::apply(OPERATOR).force(), &Patch::Apply(patch)).await {
         Ok(written) => Ok(Some(written)),
-        // Gone, or another object by now.
+        // Gone, another object, or edited by now.
         Err(kube::Error::Api(answer)) if answer.is_not_found() || answer.is_conflict() => Ok(None),
         Err(error) => Err(Error::of("write the status of", kind, &name, error)),
     }

@@ -27,11 +27,10 @@ pub async fn follow<K>(
     K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
     K::DynamicType: Default,
 {
+    let labels = KindLabels { kind: K::kind(&K::DynamicType::default()).into_owned() };
     let mut parts: Vec<Part> = apis.iter().map(Part::of).collect();
-    let watches = apis
-        .into_iter()
-        .enumerate()
-        .map(|(position, api)| retrying(api).map(move |event| (position, event)).boxed());
+    let watches =
+        apis.into_iter().enumerate().map(|(position, api)| retrying(api).map(move |event| (position, event)).boxed());
     let mut events = stream::select_all(watches);
     while let Some((position, event)) = events.next().await {
         let Some(part) = parts.get_mut(position) else { continue };
@@ -49,10 +48,7 @@ pub async fn follow<K>(
                 continue;
             }
         };
-        metrics
-            .watch_last_event
-            .get_or_create(&KindLabels { kind: name })
-            .set(jiff::Timestamp::now().as_second());
+        metrics.watch_last_event.get_or_create(&labels).set(jiff::Timestamp::now().as_second());
         // Each attempt to list begins with an `Init`.
         if !part.complained.is_empty() && !matches!(event, Event::Init) {
             tracing::info!(watch = name, "{}watch works again", part.place);
@@ -76,15 +72,8 @@ struct Part {
 
 impl Part {
     fn of<K: Resource>(api: &Api<K>) -> Self {
-        let place = api
-            .namespace()
-            .map(|namespace| format!("in namespace {namespace}: "))
-            .unwrap_or_default();
-        Self {
-            place,
-            relist: Relist::default(),
-            complained: String::new(),
-        }
+        let place = api.namespace().map(|namespace| format!("in namespace {namespace}: ")).unwrap_or_default();
+        Self { place, relist: Relist::default(), complained: String::new() }
     }
 }
 

@@ -35,6 +35,8 @@ pub struct Context {
     pub outputs: Outputs,
     /// Failed reconciles in a row.
     pub failures: Failures,
+    /// Objects that can't be read.
+    pub unreadable: Unreadable,
 }
 
 impl Context {
@@ -65,10 +67,7 @@ impl Outputs {
     /// What is known of this Secret at this resourceVersion.
     #[must_use]
     pub fn secret(&self, key: &ObjectKey, version: &str) -> Option<OutputFacts> {
-        lock(&self.secrets)
-            .get(key)
-            .filter(|facts| facts.resource_version == version)
-            .cloned()
+        lock(&self.secrets).get(key).filter(|facts| facts.resource_version == version).cloned()
     }
 
     /// What is known of this Secret now; nothing once it is gone.
@@ -91,6 +90,24 @@ impl Outputs {
             Some(published) => lock(&self.configmaps).insert(key.clone(), published),
             None => lock(&self.configmaps).remove(key),
         };
+    }
+}
+
+/// Remembers which objects can't be read.
+#[derive(Default)]
+pub struct Unreadable {
+    versions: Mutex<HashMap<Request, String>>,
+}
+
+impl Unreadable {
+    /// Whether it was not yet known that this object can't be read at this resourceVersion.
+    pub fn is_news(&self, request: &Request, version: &str) -> bool {
+        lock(&self.versions).insert(request.clone(), version.to_owned()).as_deref() != Some(version)
+    }
+
+    /// It can be read, or is gone.
+    pub fn forget(&self, request: &Request) {
+        lock(&self.versions).remove(request);
     }
 }
 

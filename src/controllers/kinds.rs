@@ -93,8 +93,7 @@ impl Managed for IdentityProvider {
         if old.and_then(IdpView::of) != new.and_then(IdpView::of) {
             for idp in [old, new].into_iter().flatten() {
                 ctx.world.wake_related(&Relation::NeedsIdp(idp.key()));
-                ctx.world
-                    .wake_related(&Relation::NeedsIdpId(idp.sibling(&idp.uid().unwrap_or_default())));
+                ctx.world.wake_related(&Relation::NeedsIdpId(idp.sibling(&idp.uid().unwrap_or_default())));
             }
         }
         if let (Some(old), None) = (old, new) {
@@ -113,11 +112,7 @@ impl Managed for TenantJwtSecret {
     fn relations(&self) -> Vec<Relation> {
         let output = desired::secret::name(&self.name_any());
         let source = self.spec.secret_ref.as_ref().map(|source| source.name.as_str());
-        [Some(output.as_str()), source]
-            .into_iter()
-            .flatten()
-            .map(|name| Relation::Secret(self.sibling(name)))
-            .collect()
+        [Some(output.as_str()), source].into_iter().flatten().map(|name| Relation::Secret(self.sibling(name))).collect()
     }
 
     fn objects(world: &World) -> &Objects<Self> {
@@ -141,16 +136,8 @@ impl Managed for UserIdpAuthenticator {
     }
 
     fn relations(&self) -> Vec<Relation> {
-        let by_name = self
-            .spec
-            .idp_ref
-            .as_ref()
-            .map(|idp| Relation::NeedsIdp(self.sibling(&idp.name)));
-        let by_id = self
-            .spec
-            .idp_id
-            .as_ref()
-            .map(|id| Relation::NeedsIdpId(self.sibling(id)));
+        let by_name = self.spec.idp_ref.as_ref().map(|idp| Relation::NeedsIdp(self.sibling(&idp.name)));
+        let by_id = self.spec.idp_id.as_ref().map(|id| Relation::NeedsIdpId(self.sibling(id)));
         by_name.into_iter().chain(by_id).collect()
     }
 

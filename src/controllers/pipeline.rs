@@ -26,8 +26,11 @@ use crate::{
     domain::{schedule, verdict::Judgement},
 };
 
-/// Bound on one attempt, all its calls included. kube retries calls on its own, for minutes if it is let.
+/// Bound on a reconcile, all its calls included. kube retries calls on its own, for minutes if it is let.
 pub const DEADLINE: Duration = Duration::from_secs(30);
+
+/// Bound on telling of a failed one.
+const TELL: Duration = Duration::from_secs(10);
 
 /// Attempts in one reconcile while others change the same objects.
 const ATTEMPTS: u32 = 3;
@@ -84,7 +87,7 @@ where
     }
     let request = World::request::<K>(object.key());
     let started = std::time::Instant::now();
-    let result = match run(&object, &ctx, step).await {
+    let result = match bounded(DEADLINE, run(&object, &ctx, step)).await {
         Err(Error::NamespaceTerminating) => Ok(Action::await_change()),
         result => result,
     };
@@ -94,13 +97,10 @@ where
         Err(Error::Raced { .. }) => "raced",
         Err(_) => "error",
     };
-    ctx.metrics
-        .reconciles
-        .get_or_create(&ReconcileLabels { kind, result: label })
-        .inc();
+    ctx.metrics.reconciles.get_or_create(&ReconcileLabels { kind, result: label }).inc();
     ctx.metrics
         .reconcile_duration
-        .get_or_create(&KindLabels { kind })
+        .get_or_create(&KindLabels { kind: kind.to_owned() })
         .observe(started.elapsed().as_secs_f64());
     match &result {
         Ok(_) => ctx.failures.clear(&request),
@@ -117,6 +117,10 @@ where
 pub fn error_policy<K: Managed>(object: &K, ctx: &Context) -> Action {
     let failures = ctx.failures.count(&World::request::<K>(object.key()));
     Action::requeue(schedule::backoff(failures, rand::random()))
+}
+
+async fn bounded<T>(bound: Duration, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    tokio::time::timeout(bound, work).await.unwrap_or(Err(Error::Deadline(bound)))
 }
 
 async fn run<K, F, Fut>(object: &Arc<K>, ctx: &Arc<Context>, step: F) -> Result<Action, Error>
@@ -149,19 +153,14 @@ async fn attempt<S, Fut>(step: impl Fn(Reads) -> Fut) -> Result<Step<S>, Error>
 where
     Fut: Future<Output = Result<Step<S>, Error>>,
 {
-    let attempts = async {
-        let mut reads = Reads::Watched;
-        for _ in 1..ATTEMPTS {
-            match step(reads).await {
-                Err(Error::Raced { .. }) => reads = Reads::Live,
-                result => return result,
-            }
+    let mut reads = Reads::Watched;
+    for _ in 1..ATTEMPTS {
+        match step(reads).await {
+            Err(Error::Raced { .. }) => reads = Reads::Live,
+            result => return result,
         }
-        step(reads).await
-    };
-    tokio::time::timeout(DEADLINE, attempts)
-        .await
-        .unwrap_or(Err(Error::Deadline(DEADLINE)))
+    }
+    step(reads).await
 }
 
 /// Writes the status if it differs, then tells of a changed verdict.
@@ -169,10 +168,7 @@ async fn write<K: Managed>(object: &K, ctx: &Context, old: &K::Status, new: K::S
     if *old == new {
         return Ok(());
     }
-    let written = tokio::time::timeout(DEADLINE, report(&ctx.client, K::KIND.as_str(), object, &new)).await;
-    let Some(written) = written.unwrap_or(Err(Error::Deadline(DEADLINE)))? else {
-        return Ok(());
-    };
+    let Some(written) = report(&ctx.client, K::KIND.as_str(), object, &new).await? else { return Ok(()) };
     let changed = K::objects(&ctx.world).written(written);
     if let Some(new) = changed.new {
         K::after_change(ctx, changed.old.as_deref(), Some(&new));
@@ -195,7 +191,7 @@ async fn tell_failure<K: Managed>(object: &K, ctx: &Context, error: &Error, fail
     let core = status::failed(old.core(), &problem, subject(object, ctx));
     let mut new = with_core(old.clone(), core);
     K::note_failure(&mut new, &problem);
-    if let Err(error) = write(object, ctx, &old, new).await {
+    if let Err(error) = bounded(TELL, write(object, ctx, &old, new)).await {
         tracing::warn!(%error, "could not tell of the failure in the status");
     }
 }
@@ -215,12 +211,8 @@ fn with_core<S: crate::api::status::HasCore>(mut status: S, core: StatusCore) ->
 
 /// News of `Ready`, if there are any: none for a first verdict that is good, and none for `Unknown`, which is no verdict.
 fn verdict_change(old: &StatusCore, new: &StatusCore) -> Option<Notice> {
-    let ready = new
-        .condition(condition::READY)
-        .filter(|ready| ready.status != "Unknown")?;
-    let before = old
-        .condition(condition::READY)
-        .filter(|before| before.status != "Unknown");
+    let ready = new.condition(condition::READY).filter(|ready| ready.status != "Unknown")?;
+    let before = old.condition(condition::READY).filter(|before| before.status != "Unknown");
     let is_news = match before {
         Some(before) => before.status != ready.status || before.reason != ready.reason,
         None => ready.status != "True",
@@ -244,21 +236,16 @@ mod tests {
         let seen = std::sync::Mutex::new(Vec::new());
         let result = attempt(|reads| {
             seen.lock().unwrap().push(reads);
-            async {
-                Err::<Step<()>, _>(Error::Raced {
-                    kind: "Secret",
-                    name: "a".into(),
-                })
-            }
+            async { Err::<Step<()>, _>(Error::Raced { kind: "Secret", name: "a".into() }) }
         });
         assert!(matches!(result.await, Err(Error::Raced { .. })));
         assert_eq!(*seen.lock().unwrap(), [Reads::Watched, Reads::Live, Reads::Live]);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn no_attempt_outlasts_its_deadline() {
+    async fn nothing_outlasts_its_deadline() {
         let started = tokio::time::Instant::now();
-        let result = attempt(|_| std::future::pending::<Result<Step<()>, Error>>()).await;
+        let result = bounded(DEADLINE, std::future::pending::<Result<(), Error>>()).await;
         assert!(matches!(result, Err(Error::Deadline(_))));
         assert_eq!(started.elapsed(), DEADLINE);
     }
@@ -272,10 +259,7 @@ mod tests {
             observed_generation: Some(1),
             last_transition_time: Time(jiff::Timestamp::UNIX_EPOCH),
         });
-        StatusCore {
-            conditions: condition.into_iter().collect(),
-            ..StatusCore::default()
-        }
+        StatusCore { conditions: condition.into_iter().collect(), ..StatusCore::default() }
     }
 
     #[rstest]

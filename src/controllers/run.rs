@@ -28,14 +28,8 @@ use crate::{
 };
 
 /// The watches that the gate waits for.
-pub const WATCHES: [&str; 6] = [
-    "identityproviders",
-    "tenantjwtsecrets",
-    "useridpauthenticators",
-    "strategyinstances",
-    "secrets",
-    "configmaps",
-];
+pub const WATCHES: [&str; 6] =
+    ["identityproviders", "tenantjwtsecrets", "useridpauthenticators", "strategyinstances", "secrets", "configmaps"];
 
 /// Starts all watches. They end when the set is dropped.
 #[must_use]
@@ -84,10 +78,7 @@ where
     if namespaces.is_empty() {
         return vec![Api::all(client.clone())];
     }
-    namespaces
-        .iter()
-        .map(|namespace| Api::namespaced(client.clone(), namespace))
-        .collect()
+    namespaces.iter().map(|namespace| Api::namespaced(client.clone(), namespace)).collect()
 }
 
 /// Runs all controllers until `stop` is cancelled and the reconciles under way have ended.
@@ -115,24 +106,23 @@ impl Start {
         F: Fn(Arc<K>, Arc<Context>, Reads) -> Fut + Copy + Send + Sync + 'static,
         Fut: Future<Output = Result<Step<K::Status>, Error>> + Send + 'static,
     {
-        let Some(queue) = self.ctx.world.take_queue(K::KIND) else {
+        let Some(queue) = self.ctx.world.open_queue(K::KIND) else {
             return;
         };
         let requests = queue.map(|key| ObjectRef::new(&key.name).within(&key.namespace));
         // Our own watches fill the store and the queue: they know of deletions that a relist shows, and of relations.
-        Controller::for_stream(
-            stream::pending::<Result<K, watcher::Error>>(),
-            K::objects(&self.ctx.world).store(),
-        )
-        .reconcile_on(requests)
-        .with_config(controller::Config::default().concurrency(self.concurrency))
-        .graceful_shutdown_on(self.stop.clone().cancelled_owned())
-        .run(
-            move |object, ctx| pipeline::reconcile(object, ctx, step),
-            |object, _, ctx| pipeline::error_policy(object.as_ref(), &ctx),
-            self.ctx.clone(),
-        )
-        .for_each(|_| future::ready(()))
-        .await;
+        Controller::for_stream(stream::pending::<Result<K, watcher::Error>>(), K::objects(&self.ctx.world).store())
+            .reconcile_on(requests)
+            // Watched before there was a queue.
+            .reconcile_all_on(stream::once(future::ready(())))
+            .with_config(controller::Config::default().concurrency(self.concurrency))
+            .graceful_shutdown_on(self.stop.clone().cancelled_owned())
+            .run(
+                move |object, ctx| pipeline::reconcile(object, ctx, step),
+                |object, _, ctx| pipeline::error_policy(object.as_ref(), &ctx),
+                self.ctx.clone(),
+            )
+            .for_each(|_| future::ready(()))
+            .await;
     }
 }

@@ -20,6 +20,7 @@ pub fn on_change<K: Managed>(ctx: &Context, change: Change<DeserializeGuard<K>>)
         Change::Applied(DeserializeGuard(Ok(object))) => {
             let request = World::request::<K>(object.key());
             let changed = K::objects(&ctx.world).apply(object);
+            ctx.unreadable.forget(&request);
             if let Some(new) = changed.new {
                 ctx.world.relate(&request, new.relations());
                 ctx.world.wake(&request);
@@ -30,7 +31,10 @@ pub fn on_change<K: Managed>(ctx: &Context, change: Change<DeserializeGuard<K>>)
             let key = tell_unreadable::<K>(ctx, &unreadable);
             remove::<K>(ctx, &key);
         }
-        Change::Deleted(key) => remove::<K>(ctx, &key),
+        Change::Deleted(key) => {
+            ctx.unreadable.forget(&World::request::<K>(key.clone()));
+            remove::<K>(ctx, &key);
+        }
     }
 }
 
@@ -43,21 +47,24 @@ fn remove<K: Managed>(ctx: &Context, key: &ObjectKey) {
     }
 }
 
-/// Once per change, as a watch delivers each once. The object waits for its next change; nothing else is delayed.
+/// Told once per version, however often it is listed. The object waits for its next change; nothing else is delayed.
 fn tell_unreadable<K: Managed>(ctx: &Context, object: &InvalidObject) -> ObjectKey {
     let kind = K::KIND.as_str();
-    let key = ObjectKey::new(
-        object.metadata.namespace.clone().unwrap_or_default(),
-        object.metadata.name.clone().unwrap_or_default(),
-    );
-    tracing::error!(
-        kind,
-        namespace = key.namespace,
-        name = key.name,
-        error = object.error,
-        "object can't be read: is its CustomResourceDefinition of this version?"
-    );
-    ctx.metrics.unreadable_objects.get_or_create(&KindLabels { kind }).inc();
+    let meta = &object.metadata;
+    let key = ObjectKey::new(meta.namespace.clone().unwrap_or_default(), meta.name.clone().unwrap_or_default());
+    let version = meta.resource_version.as_deref().unwrap_or_default();
+    if ctx.unreadable.is_news(&World::request::<K>(key.clone()), version) {
+        // What stands before it repeats the value, which could be an external id.
+        let expected = object.error.rsplit_once("expected").map_or("another schema", |(_, expected)| expected.trim());
+        tracing::error!(
+            kind,
+            namespace = key.namespace,
+            name = key.name,
+            expected,
+            "object can't be read: is its CustomResourceDefinition of this version?"
+        );
+        ctx.metrics.unreadable_objects.get_or_create(&KindLabels { kind: kind.to_owned() }).inc();
+    }
     key
 }
 
@@ -86,10 +93,7 @@ where
     PartialObjectMeta<K>: kube::Resource,
 {
     match change {
-        Change::Applied(object) => (
-            ObjectKey::of(&object),
-            Some(object.resource_version().unwrap_or_default()),
-        ),
+        Change::Applied(object) => (ObjectKey::of(&object), Some(object.resource_version().unwrap_or_default())),
         Change::Deleted(key) => (key, None),
     }
 }

@@ -1,6 +1,6 @@
 //! What the watches know: all objects, which Secrets and ConfigMaps exist, who depends on whom.
 
-use std::sync::{Mutex, PoisonError, RwLock};
+use std::sync::{OnceLock, PoisonError, RwLock};
 
 use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
 
@@ -31,6 +31,7 @@ pub enum Relation {
 }
 
 /// Everything the watches know.
+#[derive(Default)]
 pub struct World {
     /// All `IdentityProvider`s.
     pub identity_providers: Objects<IdentityProvider>,
@@ -45,45 +46,39 @@ pub struct World {
     /// Which ConfigMaps exist.
     pub configmaps: MetaStore,
     relations: RwLock<Index<Relation, Request>>,
-    queues: Vec<(Kind, UnboundedSender<ObjectKey>)>,
-    waiting: Mutex<Vec<(Kind, UnboundedReceiver<ObjectKey>)>>,
+    queues: Queues,
 }
 
-impl Default for World {
-    fn default() -> Self {
-        let (queues, waiting) = Kind::ALL
-            .into_iter()
-            .map(|kind| {
-                let (sender, receiver) = unbounded();
-                ((kind, sender), (kind, receiver))
-            })
-            .unzip();
-        Self {
-            identity_providers: Objects::default(),
-            tenant_jwt_secrets: Objects::default(),
-            user_idp_authenticators: Objects::default(),
-            strategy_instances: Objects::default(),
-            secrets: MetaStore::default(),
-            configmaps: MetaStore::default(),
-            relations: RwLock::default(),
-            queues,
-            waiting: Mutex::new(waiting),
+/// Objects to be looked at again, one queue a kind. There is none before its controller runs: a standby would fill it.
+#[derive(Default)]
+struct Queues {
+    identity_providers: OnceLock<UnboundedSender<ObjectKey>>,
+    tenant_jwt_secrets: OnceLock<UnboundedSender<ObjectKey>>,
+    user_idp_authenticators: OnceLock<UnboundedSender<ObjectKey>>,
+    strategy_instances: OnceLock<UnboundedSender<ObjectKey>>,
+}
+
+impl Queues {
+    fn of(&self, kind: Kind) -> &OnceLock<UnboundedSender<ObjectKey>> {
+        match kind {
+            Kind::IdentityProvider => &self.identity_providers,
+            Kind::TenantJwtSecret => &self.tenant_jwt_secrets,
+            Kind::UserIdpAuthenticator => &self.user_idp_authenticators,
+            Kind::StrategyInstance => &self.strategy_instances,
         }
     }
 }
 
 impl World {
-    /// Objects to be looked at again, for the controller of this kind. Given out once.
-    #[must_use]
-    pub fn take_queue(&self, kind: Kind) -> Option<UnboundedReceiver<ObjectKey>> {
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        let position = waiting.iter().position(|(other, _)| *other == kind)?;
-        Some(waiting.swap_remove(position).1)
+    /// Opens the queue of this kind's controller, which has to look at every object once by itself. Opened once.
+    pub fn open_queue(&self, kind: Kind) -> Option<UnboundedReceiver<ObjectKey>> {
+        let (sender, receiver) = unbounded();
+        self.queues.of(kind).set(sender).ok().map(|()| receiver)
     }
 
     /// Has an object looked at again.
     pub fn wake(&self, request: &Request) {
-        if let Some((_, queue)) = self.queues.iter().find(|(kind, _)| *kind == request.kind) {
+        if let Some(queue) = self.queues.of(request.kind).get() {
             // Closed only when the controllers have ended.
             let _ = queue.unbounded_send(request.key.clone());
         }
@@ -99,20 +94,12 @@ impl World {
     /// The objects of this relation.
     #[must_use]
     pub fn related(&self, relation: &Relation) -> Vec<Request> {
-        self.relations
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(relation)
-            .cloned()
-            .collect()
+        self.relations.read().unwrap_or_else(PoisonError::into_inner).get(relation).cloned().collect()
     }
 
     /// The object has exactly these relations from now on.
     pub fn relate(&self, request: &Request, relations: Vec<Relation>) {
-        self.relations
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .set(request, relations);
+        self.relations.write().unwrap_or_else(PoisonError::into_inner).set(request, relations);
     }
 
     /// The request to look at this object again.

@@ -33,10 +33,7 @@ pub fn is_ours(existing: &ConfigMap, idp: &IdentityProvider) -> bool {
 }
 
 fn is_owned(existing: &ConfigMap, idp: &IdentityProvider) -> bool {
-    existing
-        .owner_references()
-        .iter()
-        .any(|owner| Some(&owner.uid) == idp.metadata.uid.as_ref())
+    existing.owner_references().iter().any(|owner| Some(&owner.uid) == idp.metadata.uid.as_ref())
 }
 
 /// The output as it ought to be: `keys` published, or withdrawn (an empty set, so that verifiers refuse everything).
@@ -44,20 +41,12 @@ fn is_owned(existing: &ConfigMap, idp: &IdentityProvider) -> bool {
 #[must_use]
 pub fn desired(idp: &IdentityProvider, keys: Option<&KeySet>, existing: Option<&ConfigMap>) -> ConfigMap {
     let mut configmap = existing.cloned().unwrap_or_else(|| ConfigMap {
-        metadata: ObjectMeta {
-            name: Some(name(&idp.name_any())),
-            namespace: idp.namespace(),
-            ..ObjectMeta::default()
-        },
+        metadata: ObjectMeta { name: Some(name(&idp.name_any())), namespace: idp.namespace(), ..ObjectMeta::default() },
         ..ConfigMap::default()
     });
     configmap.metadata.managed_fields = None;
-    configmap
-        .labels_mut()
-        .insert(labels::MANAGED.to_owned(), "true".to_owned());
-    configmap
-        .annotations_mut()
-        .insert(labels::IDENTITY_PROVIDER.to_owned(), idp.name_any());
+    configmap.labels_mut().insert(labels::MANAGED.to_owned(), "true".to_owned());
+    configmap.annotations_mut().insert(labels::IDENTITY_PROVIDER.to_owned(), idp.name_any());
     configmap.metadata.owner_references = Some(owned_by(configmap.owner_references(), &owner(idp)));
     let data = configmap.data.get_or_insert_with(BTreeMap::new);
     if let Some(keys) = keys {

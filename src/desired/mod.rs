@@ -25,10 +25,5 @@ pub fn owner<K: Resource<DynamicType = ()>>(object: &K) -> OwnerReference {
 #[must_use]
 pub fn owned_by(existing: &[OwnerReference], ours: &OwnerReference) -> Vec<OwnerReference> {
     let is_ours = |owner: &&OwnerReference| owner.kind == ours.kind && owner.api_version == ours.api_version;
-    existing
-        .iter()
-        .filter(|owner| !is_ours(owner))
-        .chain([ours])
-        .cloned()
-        .collect()
+    existing.iter().filter(|owner| !is_ours(owner)).chain([ours]).cloned().collect()
 }

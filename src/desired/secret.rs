@@ -56,9 +56,7 @@ pub fn desired(object: &TenantJwtSecret, parts: &Parts, existing: Option<Secret>
         ..Secret::default()
     });
     secret.metadata.managed_fields = None;
-    secret
-        .labels_mut()
-        .insert(labels::MANAGED.to_owned(), "true".to_owned());
+    secret.labels_mut().insert(labels::MANAGED.to_owned(), "true".to_owned());
     let annotations = secret.annotations_mut();
     annotations.insert(labels::TENANT_ID.to_owned(), object.spec.tenant_id.clone());
     annotations.insert(labels::FORMAT.to_owned(), labels::FORMAT_V1.to_owned());

@@ -34,12 +34,7 @@ pub struct Subject<'a> {
 pub fn judged(old: &StatusCore, judgement: &Judgement, subject: Subject<'_>) -> StatusCore {
     let write = Writer { old, subject };
     let mut conditions = match judgement.blocker() {
-        None => vec![write.condition(
-            condition::READY,
-            "True",
-            judgement.ready_reason,
-            &judgement.ready_message,
-        )],
+        None => vec![write.condition(condition::READY, "True", judgement.ready_reason, &judgement.ready_message)],
         Some(problem) => write.not_ready("False", problem),
     };
     conditions.extend(judgement.findings.iter().map(|finding| match &finding.outcome {
@@ -57,10 +52,7 @@ pub fn judged(old: &StatusCore, judgement: &Judgement, subject: Subject<'_>) -> 
     StatusCore {
         observed_generation: Some(subject.generation),
         conditions,
-        errors: judgement
-            .blocker()
-            .map(|problem| write.errors(problem))
-            .unwrap_or_default(),
+        errors: judgement.blocker().map(|problem| write.errors(problem)).unwrap_or_default(),
     }
 }
 
@@ -70,11 +62,7 @@ pub fn failed(old: &StatusCore, problem: &Problem, subject: Subject<'_>) -> Stat
     let write = Writer { old, subject };
     let mut conditions = write.not_ready("Unknown", problem);
     conditions.extend(write.findings());
-    StatusCore {
-        observed_generation: Some(subject.generation),
-        conditions,
-        errors: write.errors(problem),
-    }
+    StatusCore { observed_generation: Some(subject.generation), conditions, errors: write.errors(problem) }
 }
 
 /// The status while suspended: the verdict stays as it was. An object without one is told to be neither ready nor not.
@@ -84,24 +72,12 @@ pub fn suspended(old: &StatusCore, subject: Subject<'_>) -> StatusCore {
     let write = Writer { old, subject };
     let mut conditions = vec![write.condition(condition::SUSPENDED, "True", CommonReason::Suspended.into(), MESSAGE)];
     if old.condition(condition::READY).is_some() {
-        conditions.extend(
-            old.conditions
-                .iter()
-                .filter(|kept| kept.type_ != condition::SUSPENDED)
-                .cloned(),
-        );
+        conditions.extend(old.conditions.iter().filter(|kept| kept.type_ != condition::SUSPENDED).cloned());
     } else {
-        let unseen = Problem {
-            reason: CommonReason::Suspended.into(),
-            ..Problem::internal_error(MESSAGE)
-        };
+        let unseen = Problem { reason: CommonReason::Suspended.into(), ..Problem::internal_error(MESSAGE) };
         conditions.extend(write.not_ready("Unknown", &unseen));
     }
-    StatusCore {
-        observed_generation: Some(subject.generation),
-        conditions,
-        errors: old.errors.clone(),
-    }
+    StatusCore { observed_generation: Some(subject.generation), conditions, errors: old.errors.clone() }
 }
 
 struct Writer<'a> {
@@ -128,11 +104,7 @@ impl Writer<'_> {
     }
 
     fn not_ready(&self, status: &str, problem: &Problem) -> Vec<Condition> {
-        let why = if problem.weight == Weight::Stalls {
-            condition::STALLED
-        } else {
-            condition::RECONCILING
-        };
+        let why = if problem.weight == Weight::Stalls { condition::STALLED } else { condition::RECONCILING };
         vec![
             self.condition(condition::READY, status, problem.reason, &problem.message),
             self.condition(why, "True", problem.reason, &problem.message),
@@ -141,17 +113,8 @@ impl Writer<'_> {
 
     /// The kind's own conditions, as they were.
     fn findings(&self) -> impl Iterator<Item = Condition> {
-        let shared = [
-            condition::READY,
-            condition::RECONCILING,
-            condition::STALLED,
-            condition::SUSPENDED,
-        ];
-        self.old
-            .conditions
-            .iter()
-            .filter(move |kept| !shared.contains(&kept.type_.as_str()))
-            .cloned()
+        let shared = [condition::READY, condition::RECONCILING, condition::STALLED, condition::SUSPENDED];
+        self.old.conditions.iter().filter(move |kept| !shared.contains(&kept.type_.as_str())).cloned()
     }
 
     fn errors(&self, problem: &Problem) -> Vec<ErrorObject> {
@@ -168,9 +131,7 @@ impl Writer<'_> {
                     code: fault.code.clone(),
                     title: fault.title.to_owned(),
                     detail: truncate(&fault.detail, MAX_MESSAGE),
-                    source: ErrorSource {
-                        pointer: fault.pointer.to_owned(),
-                    },
+                    source: ErrorSource { pointer: fault.pointer.to_owned() },
                 }
             })
             .collect()
@@ -181,10 +142,7 @@ fn truncate(text: &str, most: usize) -> String {
     if text.len() <= most {
         return text.to_owned();
     }
-    let end = (0..=most.saturating_sub(3))
-        .rev()
-        .find(|end| text.is_char_boundary(*end))
-        .unwrap_or(0);
+    let end = (0..=most.saturating_sub(3)).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
     format!("{}...", text.get(..end).unwrap_or_default())
 }
 
@@ -194,11 +152,7 @@ mod tests {
     use crate::domain::verdict::Finding;
 
     fn subject(generation: i64, second: i64) -> Subject<'static> {
-        Subject {
-            uid: "u",
-            generation,
-            now: Timestamp::from_millisecond(second * 1000 + 999).unwrap(),
-        }
+        Subject { uid: "u", generation, now: Timestamp::from_millisecond(second * 1000 + 999).unwrap() }
     }
 
     fn problem(weight: Weight) -> Problem {
@@ -206,15 +160,9 @@ mod tests {
     }
 
     fn judgement(problem: Option<Problem>) -> Judgement {
-        let finding = problem.map_or_else(
-            || Finding::succeeded("Good", "it is"),
-            |problem| Finding::failed("Good", problem),
-        );
-        Judgement {
-            findings: vec![finding],
-            ready_reason: "Ready",
-            ready_message: "all is well".into(),
-        }
+        let finding =
+            problem.map_or_else(|| Finding::succeeded("Good", "it is"), |problem| Finding::failed("Good", problem));
+        Judgement { findings: vec![finding], ready_reason: "Ready", ready_message: "all is well".into() }
     }
 
     /// Type, status, reason, generation and second of transition.
@@ -235,11 +183,7 @@ mod tests {
 
     #[test]
     fn ready_has_neither_stalled_nor_reconciling_and_otherwise_there_is_exactly_one() {
-        let first = judged(
-            &StatusCore::default(),
-            &judgement(Some(problem(Weight::Stalls))),
-            subject(1, 10),
-        );
+        let first = judged(&StatusCore::default(), &judgement(Some(problem(Weight::Stalls))), subject(1, 10));
         assert_eq!(
             told(&first),
             [
@@ -258,25 +202,15 @@ mod tests {
             ]
         );
         let third = judged(&second, &judgement(None), subject(2, 30));
-        assert_eq!(
-            told(&third),
-            [("Ready", "True", "Ready", 2, 30), ("Good", "True", "Succeeded", 2, 30)]
-        );
+        assert_eq!(told(&third), [("Ready", "True", "Ready", 2, 30), ("Good", "True", "Succeeded", 2, 30)]);
         assert_eq!(third.errors, vec![]);
         assert_eq!(judged(&third, &judgement(None), subject(2, 40)), third);
     }
 
     #[test]
     fn what_only_advises_leaves_ready_true() {
-        let core = judged(
-            &StatusCore::default(),
-            &judgement(Some(problem(Weight::Advises))),
-            subject(1, 10),
-        );
-        assert_eq!(
-            told(&core),
-            [("Ready", "True", "Ready", 1, 10), ("Good", "False", "TooBad", 1, 10)]
-        );
+        let core = judged(&StatusCore::default(), &judgement(Some(problem(Weight::Advises))), subject(1, 10));
+        assert_eq!(told(&core), [("Ready", "True", "Ready", 1, 10), ("Good", "False", "TooBad", 1, 10)]);
         assert_eq!(core.errors, vec![]);
     }
 
@@ -315,16 +249,8 @@ mod tests {
     #[test]
     fn errors_have_ids_that_last_as_long_as_the_problem() {
         let errors = |uid, generation| {
-            let subject = Subject {
-                uid,
-                ..subject(generation, 10)
-            };
-            judged(
-                &StatusCore::default(),
-                &judgement(Some(problem(Weight::Stalls))),
-                subject,
-            )
-            .errors
+            let subject = Subject { uid, ..subject(generation, 10) };
+            judged(&StatusCore::default(), &judgement(Some(problem(Weight::Stalls))), subject).errors
         };
         assert_eq!(errors("u", 1), errors("u", 1));
         assert_ne!(errors("u", 1)[0].id, errors("u", 2)[0].id);

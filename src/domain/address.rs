@@ -22,26 +22,20 @@ pub struct AddressPolicy {
     pub allow: Vec<IpNet>,
     /// `--deny-cidr`: refused, whatever is allowed.
     pub deny: Vec<IpNet>,
-    /// The API server's addresses: never called, whatever is allowed.
-    pub api_server: Vec<SocketAddr>,
 }
 
 impl AddressPolicy {
-    /// Whether this address may be called.
+    /// Whether this address may be called. The API server's addresses never may, whatever is allowed.
     #[must_use]
-    pub fn permits(&self, address: SocketAddr) -> bool {
+    pub fn permits(&self, address: SocketAddr, api_server: &[SocketAddr]) -> bool {
         let spellings = spellings(address.ip());
-        let any = |refused: &dyn Fn(IpAddr) -> bool| spellings.iter().any(|ip| refused(*ip));
-        let listed = |nets: &[IpNet]| any(&|ip| nets.iter().any(|net| net.contains(&ip)));
-        let is_api_server = any(&|ip| {
-            self.api_server
-                .iter()
-                .any(|server| server.port() == address.port() && server.ip().to_canonical() == ip)
-        });
-        if any(&|ip| METADATA.contains(&ip)) || is_api_server || listed(&self.deny) {
-            return false;
-        }
-        listed(&self.allow) || !any(&refused_by_default)
+        let listed = |nets: &[IpNet], ip: IpAddr| nets.iter().any(|net| net.contains(&ip));
+        let is_api_server = |ip: IpAddr| {
+            api_server.iter().any(|server| server.port() == address.port() && server.ip().to_canonical() == ip)
+        };
+        let never = |ip: IpAddr| METADATA.contains(&ip) || is_api_server(ip) || listed(&self.deny, ip);
+        // Each spelling for itself: who allows NAT64 has not allowed the loopback address inside it.
+        spellings.into_iter().all(|ip| !never(ip) && (listed(&self.allow, ip) || !refused_by_default(ip)))
     }
 }
 
@@ -51,12 +45,13 @@ fn refused_by_default(ip: IpAddr) -> bool {
         || ip.is_multicast()
         || match ip {
             IpAddr::V4(ip) => ip.is_link_local() || ip.is_broadcast() || ip.octets().first() == Some(&0),
-            IpAddr::V6(ip) => ip.is_unicast_link_local(),
+            // A network's own NAT64 (RFC 8215) has its IPv4 address in a place that only that network knows.
+            IpAddr::V6(ip) => ip.is_unicast_link_local() || ip.segments().starts_with(&[0x64, 0xff9b, 1]),
         }
 }
 
 /// The address, and the IPv4 address inside it where it has the form of one: IPv4-mapped and -compatible (RFC 4291,
-/// section 2.5.5), NAT64 (RFC 6052; RFC 8215) and 6to4 (RFC 3056).
+/// section 2.5.5), NAT64 (RFC 6052) and 6to4 (RFC 3056).
 fn spellings(ip: IpAddr) -> Vec<IpAddr> {
     let mut all = vec![ip];
     if let IpAddr::V6(v6) = ip {
@@ -64,7 +59,6 @@ fn spellings(ip: IpAddr) -> Vec<IpAddr> {
             _ if v6.is_loopback() || v6.is_unspecified() => None,
             [0, 0, 0, 0, 0, 0 | 0xffff, high, low]
             | [0x64, 0xff9b, 0, 0, 0, 0, high, low]
-            | [0x64, 0xff9b, 1, _, _, _, high, low]
             | [0x2002, high, low, ..] => Some((high, low)),
             _ => None,
         };
@@ -106,9 +100,10 @@ mod tests {
     #[case::compatible("::127.0.0.1")]
     #[case::nat64("64:ff9b::127.0.0.1")]
     #[case::nat64_local("64:ff9b:1::169.254.169.254")]
+    #[case::nat64_local_of_another_length("64:ff9b:1:7f00:0:100::")]
     #[case::six_to_four("2002:7f00:1::")]
     fn is_refused(#[case] ip: &str) {
-        assert!(!AddressPolicy::default().permits(at(ip)));
+        assert!(!AddressPolicy::default().permits(at(ip), &[]));
     }
 
     #[rstest]
@@ -121,24 +116,28 @@ mod tests {
     #[case("2606:4700::1")]
     #[case("2002:0a00:1::")]
     fn is_permitted(#[case] ip: &str) {
-        assert!(AddressPolicy::default().permits(at(ip)));
+        assert!(AddressPolicy::default().permits(at(ip), &[]));
     }
 
     #[test]
     fn what_is_allowed_is_permitted_but_for_what_is_denied_and_metadata_and_the_api_server() {
         let policy = AddressPolicy {
-            allow: vec!["127.0.0.0/8".parse().unwrap(), "169.254.0.0/16".parse().unwrap()],
-            deny: vec!["127.9.0.0/16".parse().unwrap(), "10.0.0.0/8".parse().unwrap()],
-            api_server: vec!["127.0.0.1:6443".parse().unwrap()],
+            allow: ["127.0.0.0/8", "169.254.0.0/16", "64:ff9b::/96"].map(|net| net.parse().unwrap()).into(),
+            deny: ["127.9.0.0/16", "10.0.0.0/8"].map(|net| net.parse().unwrap()).into(),
         };
-        assert!(policy.permits(at("127.0.0.1")));
-        assert!(policy.permits(at("::ffff:127.0.0.1")));
-        assert!(policy.permits(at("169.254.1.1")));
-        assert!(!policy.permits(at("127.9.0.1")));
-        assert!(!policy.permits(at("::ffff:127.9.0.1")));
-        assert!(!policy.permits(at("10.1.1.1")));
-        assert!(!policy.permits(at("169.254.169.254")));
-        assert!(!policy.permits("127.0.0.1:6443".parse().unwrap()));
-        assert!(!policy.permits("[::ffff:127.0.0.1]:6443".parse().unwrap()));
+        let server = ["127.0.0.1:6443".parse().unwrap()];
+        let permits = |address: SocketAddr| policy.permits(address, &server);
+        assert!(permits(at("127.0.0.1")));
+        assert!(permits(at("64:ff9b::127.0.0.1")));
+        assert!(permits(at("169.254.1.1")));
+        // Mapped, it is written as another address than the one allowed, which is not refused either.
+        assert!(permits(at("::ffff:127.0.0.1")));
+        assert!(!permits(at("64:ff9b::224.0.0.1")));
+        assert!(!permits(at("127.9.0.1")));
+        assert!(!permits(at("::ffff:127.9.0.1")));
+        assert!(!permits(at("10.1.1.1")));
+        assert!(!permits(at("169.254.169.254")));
+        assert!(!permits("127.0.0.1:6443".parse().unwrap()));
+        assert!(!permits("[::ffff:127.0.0.1]:6443".parse().unwrap()));
     }
 }

@@ -24,20 +24,13 @@ const CATALOGUE: [(&str, Capabilities); 6] = [
 ];
 
 const fn capabilities(can_login_register: bool, can_sync: bool, allows_implicit_signup: bool) -> Capabilities {
-    Capabilities {
-        can_login_register,
-        can_sync,
-        allows_implicit_signup,
-    }
+    Capabilities { can_login_register, can_sync, allows_implicit_signup }
 }
 
 /// The capabilities of a type, if it is known.
 #[must_use]
 pub fn find(type_: &str) -> Option<Capabilities> {
-    CATALOGUE
-        .iter()
-        .find(|(name, _)| *name == type_)
-        .map(|(_, capabilities)| *capabilities)
+    CATALOGUE.iter().find(|(name, _)| *name == type_).map(|(_, capabilities)| *capabilities)
 }
 
 /// The known types, in the catalogue's order.
@@ -62,11 +55,7 @@ pub fn effective(spec: &StrategyInstanceSpec, can: Capabilities) -> (EffectiveFl
     let mut excess = Vec::new();
     let mut flag = |asked: Option<bool>, capable: bool, flag, pointer, capability| {
         if asked == Some(true) && !capable {
-            excess.push(Excess {
-                flag,
-                pointer,
-                capability,
-            });
+            excess.push(Excess { flag, pointer, capability });
         }
         asked.unwrap_or(capable) && capable
     };
@@ -85,13 +74,7 @@ pub fn effective(spec: &StrategyInstanceSpec, can: Capabilities) -> (EffectiveFl
             "/spec/isSelfRegisterActive",
             "canLoginRegister",
         ),
-        is_sync_active: flag(
-            spec.is_sync_active,
-            can.can_sync,
-            "isSyncActive",
-            "/spec/isSyncActive",
-            "canSync",
-        ),
+        is_sync_active: flag(spec.is_sync_active, can.can_sync, "isSyncActive", "/spec/isSyncActive", "canSync"),
         does_implicit_register: flag(
             spec.does_implicit_register,
             can.allows_implicit_signup,
@@ -108,12 +91,7 @@ mod tests {
     use super::*;
 
     fn spec(type_: &str, flags: [Option<bool>; 4]) -> StrategyInstanceSpec {
-        let [
-            is_login_active,
-            is_self_register_active,
-            is_sync_active,
-            does_implicit_register,
-        ] = flags;
+        let [is_login_active, is_self_register_active, is_sync_active, does_implicit_register] = flags;
         StrategyInstanceSpec {
             type_: type_.to_owned(),
             id: None,
@@ -150,11 +128,7 @@ mod tests {
                     flags.does_implicit_register,
                 ];
                 for position in 0..4 {
-                    assert_eq!(
-                        got[position],
-                        capable[position] && asked[position] != Some(false),
-                        "{type_} {asked:?}"
-                    );
+                    assert_eq!(got[position], capable[position] && asked[position] != Some(false), "{type_} {asked:?}");
                 }
                 let beyond = (0..4).filter(|i| asked[*i] == Some(true) && !capable[*i]).count();
                 assert_eq!(excess.len(), beyond, "{type_} {asked:?}");

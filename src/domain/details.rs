@@ -16,11 +16,9 @@ pub fn next(
     now: Timestamp,
 ) -> Details {
     match old {
-        Some(old) if old.config_digest == config_digest => Details {
-            creation_date: created.map(Time),
-            resource_owner: owner.to_owned(),
-            ..old.clone()
-        },
+        Some(old) if old.config_digest == config_digest => {
+            Details { creation_date: created.map(Time), resource_owner: owner.to_owned(), ..old.clone() }
+        }
         _ => Details {
             sequence: old
                 .and_then(|old| old.sequence.parse::<u64>().ok())

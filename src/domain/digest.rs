@@ -12,15 +12,11 @@ pub fn sha256_hex(fields: &[&[u8]]) -> String {
         context.update(&(field.len() as u64).to_be_bytes());
         context.update(field);
     }
-    context
-        .finish()
-        .as_ref()
-        .iter()
-        .fold(String::with_capacity(64), |mut hex, byte| {
-            // Writing to a String never fails.
-            let _ = write!(hex, "{byte:02x}");
-            hex
-        })
+    context.finish().as_ref().iter().fold(String::with_capacity(64), |mut hex, byte| {
+        // Writing to a String never fails.
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
 }
 
 #[cfg(test)]
@@ -37,10 +33,6 @@ mod tests {
     fn a_digest_is_64_lower_case_hexadecimal_digits() {
         let digest = sha256_hex(&[b"x"]);
         assert_eq!(digest.len(), 64);
-        assert!(
-            digest
-                .bytes()
-                .all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
-        );
+        assert!(digest.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte)));
     }
 }

@@ -36,20 +36,17 @@ pub enum Skip {
 #[must_use]
 pub fn is_for_signatures(key: &Map<String, Value>) -> bool {
     let use_ = key.get("use").is_none_or(|value| value == "sig");
-    let operations = key.get("key_ops").is_none_or(|value| {
-        value
-            .as_array()
-            .is_some_and(|all| all.iter().any(|operation| operation == "verify"))
-    });
+    let operations = key
+        .get("key_ops")
+        .is_none_or(|value| value.as_array().is_some_and(|all| all.iter().any(|operation| operation == "verify")));
     use_ && operations
 }
 
 /// Whether it shows a private parameter (RFC 7518, sections 6.2.2 and 6.3.2; RFC 8037, section 2).
 #[must_use]
 pub fn is_private(key: &Map<String, Value>) -> bool {
-    ["d", "p", "q", "dp", "dq", "qi", "oth"]
-        .iter()
-        .any(|member| key.contains_key(*member))
+    text(key, "kty") != Some("oct")
+        && ["d", "p", "q", "dp", "dq", "qi", "oth"].iter().any(|member| key.contains_key(*member))
 }
 
 /// Whether it is a shared secret (RFC 7518, section 6.4).
@@ -92,11 +89,7 @@ pub fn read(key: &Map<String, Value>) -> Result<PublicKey, Skip> {
         canonical.insert("kid".to_owned(), json!(id));
     }
     canonical.insert("use".to_owned(), json!("sig"));
-    Ok(PublicKey {
-        id,
-        algorithms,
-        canonical,
-    })
+    Ok(PublicKey { id, algorithms, canonical })
 }
 
 type Parameters = (Vec<&'static str>, Map<String, Value>);
@@ -145,19 +138,12 @@ fn edwards_curve(key: &Map<String, Value>) -> Result<Parameters, Skip> {
     }
     Ok((
         vec!["EdDSA"],
-        members([
-            ("crv", "Ed25519".to_owned()),
-            ("kty", "OKP".to_owned()),
-            ("x", coordinate(key, "x", 32)?),
-        ]),
+        members([("crv", "Ed25519".to_owned()), ("kty", "OKP".to_owned()), ("x", coordinate(key, "x", 32)?)]),
     ))
 }
 
 fn members<const N: usize>(members: [(&str, String); N]) -> Map<String, Value> {
-    members
-        .into_iter()
-        .map(|(name, value)| (name.to_owned(), Value::String(value)))
-        .collect()
+    members.into_iter().map(|(name, value)| (name.to_owned(), Value::String(value))).collect()
 }
 
 fn text<'a>(key: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
@@ -165,28 +151,18 @@ fn text<'a>(key: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
 }
 
 fn bytes(key: &Map<String, Value>, name: &str) -> Result<Vec<u8>, Skip> {
-    text(key, name)
-        .and_then(|value| URL_SAFE_NO_PAD.decode(value).ok())
-        .ok_or(Skip::BadEncoding)
+    text(key, name).and_then(|value| URL_SAFE_NO_PAD.decode(value).ok()).ok_or(Skip::BadEncoding)
 }
 
 fn coordinate(key: &Map<String, Value>, name: &str, size: usize) -> Result<String, Skip> {
     let value = bytes(key, name)?;
-    if value.len() == size {
-        Ok(URL_SAFE_NO_PAD.encode(value))
-    } else {
-        Err(Skip::BadEncoding)
-    }
+    if value.len() == size { Ok(URL_SAFE_NO_PAD.encode(value)) } else { Err(Skip::BadEncoding) }
 }
 
 /// The number without leading zeros; zero itself is no key parameter.
 fn unsigned(number: &[u8]) -> Result<Vec<u8>, Skip> {
     let digits: Vec<u8> = number.iter().copied().skip_while(|byte| *byte == 0).collect();
-    if digits.is_empty() {
-        Err(Skip::BadEncoding)
-    } else {
-        Ok(digits)
-    }
+    if digits.is_empty() { Err(Skip::BadEncoding) } else { Ok(digits) }
 }
 
 fn bits(number: &[u8]) -> usize {

@@ -44,7 +44,7 @@ impl KeySet {
     /// The first thing that is wrong, in the order of [`KeySetError`]; of skipped keys, the first one's reason.
     pub fn judge(body: &[u8]) -> Result<Self, KeySetError> {
         let keys = parse(body).ok_or(KeySetError::NotAJwks)?;
-        if keys.iter().any(|key| jwk::is_private(key) && !jwk::is_symmetric(key)) {
+        if keys.iter().any(jwk::is_private) {
             return Err(KeySetError::PrivateKeyPublished);
         }
         if keys.iter().any(jwk::is_symmetric) {
@@ -82,22 +82,13 @@ impl KeySet {
     /// The ids of the keys that have one, sorted.
     #[must_use]
     pub fn ids(&self) -> Vec<String> {
-        self.keys
-            .iter()
-            .filter_map(|key| key.id.clone())
-            .collect::<BTreeSet<_>>()
-            .into_iter()
-            .collect()
+        self.keys.iter().filter_map(|key| key.id.clone()).collect::<BTreeSet<_>>().into_iter().collect()
     }
 
     /// The algorithms of all keys, sorted.
     #[must_use]
     pub fn algorithms(&self) -> Vec<String> {
-        let all: BTreeSet<&str> = self
-            .keys
-            .iter()
-            .flat_map(|key| key.algorithms.iter().copied())
-            .collect();
+        let all: BTreeSet<&str> = self.keys.iter().flat_map(|key| key.algorithms.iter().copied()).collect();
         all.into_iter().map(str::to_owned).collect()
     }
 
@@ -201,20 +192,13 @@ mod tests {
     #[case::key_without_type(r#"{"keys":[{}]}"#, KeySetError::NotAJwks)]
     #[case::no_key(r#"{"keys":[]}"#, KeySetError::NoUsableKey)]
     #[case::unknown_type(r#"{"keys":[{"kty":"XYZ"}]}"#, KeySetError::NoUsableKey)]
-    #[case::unknown_curve(
-        r#"{"keys":[{"kty":"EC","crv":"secp256k1","x":"AA","y":"AA"}]}"#,
-        KeySetError::NoUsableKey
-    )]
-    #[case::private(
-        r#"{"keys":[{"kty":"RSA","n":"AA","e":"AQAB","d":"AA"}]}"#,
-        KeySetError::PrivateKeyPublished
-    )]
+    #[case::unknown_curve(r#"{"keys":[{"kty":"EC","crv":"secp256k1","x":"AA","y":"AA"}]}"#, KeySetError::NoUsableKey)]
+    #[case::private(r#"{"keys":[{"kty":"RSA","n":"AA","e":"AQAB","d":"AA"}]}"#, KeySetError::PrivateKeyPublished)]
     #[case::symmetric(r#"{"keys":[{"kty":"oct","k":"AA"}]}"#, KeySetError::SymmetricKeyPublished)]
+    #[case::private_and_symmetric(r#"{"keys":[{"kty":"RSA","d":"AA","k":"AA"}]}"#, KeySetError::PrivateKeyPublished)]
+    #[case::symmetric_with_d(r#"{"keys":[{"kty":"oct","k":"AA","d":"AA"}]}"#, KeySetError::SymmetricKeyPublished)]
     #[case::padded(r#"{"keys":[{"kty":"RSA","n":"AA==","e":"AQAB"}]}"#, KeySetError::BadKeyEncoding)]
-    #[case::short_coordinate(
-        r#"{"keys":[{"kty":"EC","crv":"P-256","x":"AA","y":"AA"}]}"#,
-        KeySetError::BadKeyEncoding
-    )]
+    #[case::short_coordinate(r#"{"keys":[{"kty":"EC","crv":"P-256","x":"AA","y":"AA"}]}"#, KeySetError::BadKeyEncoding)]
     fn what_is_wrong_is_told_apart(#[case] body: &str, #[case] expected: KeySetError) {
         assert_eq!(KeySet::judge(body.as_bytes()), Err(expected));
     }
@@ -222,24 +206,15 @@ mod tests {
     #[test]
     fn a_set_has_at_most_64_keys() {
         assert_eq!(KeySet::judge(set(&[ED25519; 64]).as_bytes()).unwrap().count(), 64);
-        assert_eq!(
-            KeySet::judge(set(&[ED25519; 65]).as_bytes()),
-            Err(KeySetError::NotAJwks)
-        );
+        assert_eq!(KeySet::judge(set(&[ED25519; 65]).as_bytes()), Err(KeySetError::NotAJwks));
     }
 
     #[test]
     fn signing_keys_of_one_id_are_refused_but_not_where_one_encrypts() {
         let signing = format!(r#"{P256},"kid":"a"}}"#);
         let encrypting = format!(r#"{P256},"kid":"a","use":"enc"}}"#);
-        assert_eq!(
-            KeySet::judge(set(&[&signing, &signing]).as_bytes()),
-            Err(KeySetError::DuplicateKeyId)
-        );
-        assert_eq!(
-            KeySet::judge(set(&[&signing, &encrypting]).as_bytes()).unwrap().count(),
-            1
-        );
+        assert_eq!(KeySet::judge(set(&[&signing, &signing]).as_bytes()), Err(KeySetError::DuplicateKeyId));
+        assert_eq!(KeySet::judge(set(&[&signing, &encrypting]).as_bytes()).unwrap().count(), 1);
     }
 
     #[test]
@@ -260,10 +235,7 @@ mod tests {
         #[case] exponent: &str,
         #[case] expected: Result<usize, KeySetError>,
     ) {
-        assert_eq!(
-            KeySet::judge(set(&[&rsa(bytes, exponent)]).as_bytes()).map(|keys| keys.count()),
-            expected
-        );
+        assert_eq!(KeySet::judge(set(&[&rsa(bytes, exponent)]).as_bytes()).map(|keys| keys.count()), expected);
     }
 
     #[test]

@@ -24,10 +24,7 @@ impl KeySource {
     /// The source that the spec names.
     #[must_use]
     pub fn of(spec: &IdentityProviderSpec) -> Self {
-        Self {
-            issuer: spec.issuer.clone(),
-            endpoint: spec.keys_endpoint.clone(),
-        }
+        Self { issuer: spec.issuer.clone(), endpoint: spec.keys_endpoint.clone() }
     }
 }
 
@@ -85,26 +82,27 @@ impl KeysSeen {
                 next: later(now, super::schedule::shorten(REFRESH_INTERVAL, spread)),
             },
             Err(error) => {
+                let was_good = before.as_ref().is_some_and(|before| before.last.is_ok());
                 let (good, failures) = before.map_or((None, 0), |before| (before.good, before.failures));
                 let failures = failures.saturating_add(1);
                 let good = good.filter(|_| error != KeysError::Judged(KeySetError::PrivateKeyPublished));
+                // While it works it is looked at every interval; if it was not, as the object was suspended, age counts
+                // from when it would have been.
+                let floor = if was_good { earlier(now, REFRESH_INTERVAL) } else { Timestamp::MIN };
+                let good = good.map(|(keys, at)| (keys, at.max(floor)));
                 let wait = super::schedule::backoff(failures, spread).min(REFRESH_INTERVAL);
-                Self {
-                    last: Err(error),
-                    good,
-                    failures,
-                    next: later(now, wait),
-                }
+                Self { last: Err(error), good, failures, next: later(now, wait) }
             }
         }
     }
 }
 
+fn earlier(now: Timestamp, by: std::time::Duration) -> Timestamp {
+    SignedDuration::try_from(by).ok().and_then(|by| now.checked_sub(by).ok()).unwrap_or(Timestamp::MIN)
+}
+
 fn later(now: Timestamp, wait: std::time::Duration) -> Timestamp {
-    SignedDuration::try_from(wait)
-        .ok()
-        .and_then(|wait| now.checked_add(wait).ok())
-        .unwrap_or(Timestamp::MAX)
+    SignedDuration::try_from(wait).ok().and_then(|wait| now.checked_add(wait).ok()).unwrap_or(Timestamp::MAX)
 }
 
 #[cfg(test)]
@@ -132,14 +130,23 @@ mod tests {
         assert_eq!((seen.last, seen.failures, seen.next), (Ok(()), 0, at(300)));
         let mut waits = Vec::new();
         for failure in 1..=10 {
-            seen = KeysSeen::after(Some(seen), Err(unreachable()), at(1000), 0);
+            seen = KeysSeen::after(Some(seen), Err(unreachable()), at(300), 0);
             assert_eq!((seen.last, seen.failures), (Err(unreachable()), failure));
             assert_eq!(seen.good, Some((good(), at(0))));
-            waits.push(seen.next.duration_since(at(1000)).as_secs());
+            waits.push(seen.next.duration_since(at(300)).as_secs());
         }
         assert_eq!(waits, [1, 2, 4, 8, 16, 32, 64, 128, 256, 300]);
         seen = KeysSeen::after(Some(seen), Ok(good()), at(2000), 0);
         assert_eq!((seen.good, seen.failures), (Some((good(), at(2000))), 0));
+    }
+
+    #[test]
+    fn after_a_long_suspension_age_counts_from_the_resume() {
+        let seen = KeysSeen::after(None, Ok(good()), at(0), 0);
+        let seen = KeysSeen::after(Some(seen), Err(unreachable()), at(200_000), 0);
+        assert_eq!(seen.good, Some((good(), at(199_700))));
+        let seen = KeysSeen::after(Some(seen), Err(unreachable()), at(300_000), 0);
+        assert_eq!(seen.good, Some((good(), at(199_700))));
     }
 
     #[test]

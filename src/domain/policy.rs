@@ -163,10 +163,7 @@ pub fn inspect(value: &[u8]) -> Result<Traits, Violation> {
 #[must_use]
 pub fn violations(traits: Traits, algorithm: SigningAlgorithm) -> Vec<Violation> {
     [
-        (
-            traits.bytes < min_bytes(algorithm),
-            Violation::TooShort(algorithm, traits.bytes),
-        ),
+        (traits.bytes < min_bytes(algorithm), Violation::TooShort(algorithm, traits.bytes)),
         (!traits.has_capital, Violation::NoCapital),
         (!traits.has_special, Violation::NoSpecial),
         (traits.distinct < MIN_DISTINCT, Violation::TooUniform),
@@ -190,15 +187,8 @@ fn decode(value: &[u8]) -> Result<Zeroizing<Vec<u8>>, Violation> {
     if value.len() > MAX_BYTES.div_ceil(3) * 4 + 4 {
         return Err(Violation::TooLong);
     }
-    let decoded = BASE64
-        .decode(value)
-        .map(Zeroizing::new)
-        .map_err(|_| why_not_base64(value))?;
-    if decoded.len() > MAX_BYTES {
-        Err(Violation::TooLong)
-    } else {
-        Ok(decoded)
-    }
+    let decoded = BASE64.decode(value).map(Zeroizing::new).map_err(|_| why_not_base64(value))?;
+    if decoded.len() > MAX_BYTES { Err(Violation::TooLong) } else { Ok(decoded) }
 }
 
 fn why_not_base64(value: &[u8]) -> Violation {
@@ -211,11 +201,7 @@ fn why_not_base64(value: &[u8]) -> Violation {
     }
     let url_safe = |byte: &u8| matches!(byte, b'-' | b'_');
     let text = |byte: &u8| byte.is_ascii_alphanumeric() || url_safe(byte) || *byte == b'=';
-    if value.iter().any(url_safe) && value.iter().all(text) {
-        Violation::UrlSafeAlphabet
-    } else {
-        Violation::NotBase64
-    }
+    if value.iter().any(url_safe) && value.iter().all(text) { Violation::UrlSafeAlphabet } else { Violation::NotBase64 }
 }
 
 /// A new value for the algorithm, in padded Base64.
@@ -322,10 +308,7 @@ mod tests {
     fn the_shortest_value_is_the_hash_s_output(#[case] algorithm: SigningAlgorithm, #[case] least: usize) {
         let raw: Vec<u8> = (b'@'..=b'~').cycle().take(least).collect();
         assert_eq!(judge(&raw, algorithm), []);
-        assert_eq!(
-            judge(&raw[..least - 1], algorithm),
-            [Violation::TooShort(algorithm, least - 1)]
-        );
+        assert_eq!(judge(&raw[..least - 1], algorithm), [Violation::TooShort(algorithm, least - 1)]);
     }
 
     #[test]
@@ -333,10 +316,7 @@ mod tests {
         let raw: Vec<u8> = (b'!'..=b'~').cycle().take(4097).collect();
         assert_eq!(judge(&raw[..4096], SigningAlgorithm::Hs512), []);
         assert_eq!(judge(&raw, SigningAlgorithm::Hs512), [Violation::TooLong]);
-        assert_eq!(
-            judge(&vec![b'A'; 1 << 20], SigningAlgorithm::Hs512),
-            [Violation::TooLong]
-        );
+        assert_eq!(judge(&vec![b'A'; 1 << 20], SigningAlgorithm::Hs512), [Violation::TooLong]);
     }
 
     #[rstest]
@@ -357,10 +337,7 @@ mod tests {
         assert!(
             judge(PUBLISHED_EXAMPLES[0].as_bytes(), SigningAlgorithm::Hs384).contains(&Violation::PublishedExample)
         );
-        assert_eq!(
-            inspect(PUBLISHED_EXAMPLES[2].as_bytes()),
-            Err(Violation::PublishedExample)
-        );
+        assert_eq!(inspect(PUBLISHED_EXAMPLES[2].as_bytes()), Err(Violation::PublishedExample));
     }
 
     #[test]

@@ -1,7 +1,5 @@
 //! A tenant's output Secret, read: whose it is and what its value is good for. It never holds the value.
 
-use std::collections::BTreeMap;
-
 use jiff::Timestamp;
 use k8s_openapi::{ByteString, api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::OwnerReference};
 
@@ -32,10 +30,12 @@ pub struct OutputFacts {
     pub immutable: bool,
     /// `type: Opaque`.
     pub opaque: bool,
-    /// `metadata.labels`.
-    pub labels: BTreeMap<String, String>,
-    /// `metadata.annotations`.
-    pub annotations: BTreeMap<String, String>,
+    /// Our label is on it. Others' labels and annotations are not kept: one, `kubectl`'s, can hold the value.
+    pub is_managed: bool,
+    /// Our annotation of the tenant.
+    pub tenant_id: Option<String>,
+    /// Our annotation of the layout.
+    pub format: Option<String>,
     /// `metadata.ownerReferences`.
     pub owners: Vec<OwnerReference>,
     /// What the value is good for; absent when there is none.
@@ -54,20 +54,18 @@ impl OutputFacts {
     pub fn read(secret: &Secret) -> Self {
         let meta = &secret.metadata;
         let text = |name: &str| {
-            data(secret, name)
-                .and_then(|bytes| std::str::from_utf8(&bytes.0).ok())
-                .filter(|text| !text.is_empty())
+            data(secret, name).and_then(|bytes| std::str::from_utf8(&bytes.0).ok()).filter(|text| !text.is_empty())
         };
+        let annotation = |name: &str| meta.annotations.as_ref().and_then(|all| all.get(name)).cloned();
         Self {
             resource_version: meta.resource_version.clone().unwrap_or_default(),
             immutable: secret.immutable.unwrap_or(false),
             opaque: secret.type_.as_deref() == Some("Opaque"),
-            labels: meta.labels.clone().unwrap_or_default(),
-            annotations: meta.annotations.clone().unwrap_or_default(),
+            is_managed: meta.labels.iter().flatten().any(|(name, value)| name == labels::MANAGED && value == "true"),
+            tenant_id: annotation(labels::TENANT_ID),
+            format: annotation(labels::FORMAT),
             owners: meta.owner_references.clone().unwrap_or_default(),
-            value: data(secret, key::SECRET)
-                .filter(|bytes| !bytes.0.is_empty())
-                .map(|bytes| policy::inspect(&bytes.0)),
+            value: data(secret, key::SECRET).filter(|bytes| !bytes.0.is_empty()).map(|bytes| policy::inspect(&bytes.0)),
             algorithm: text(key::ALGORITHM).and_then(SigningAlgorithm::parse),
             key_id: text(key::KEY_ID).filter(|id| id.len() <= 253).map(str::to_owned),
             issued_at: text(key::ISSUED_AT).and_then(|time| time.parse().ok()),
@@ -78,13 +76,9 @@ impl OutputFacts {
     /// and has a layout that this operator knows.
     #[must_use]
     pub fn is_ours(&self, tenant_id: &str, uid: &str) -> bool {
-        let labelled = self.labels.get(labels::MANAGED).map(String::as_str) == Some("true")
-            && self.annotations.get(labels::TENANT_ID).map(String::as_str) == Some(tenant_id);
-        let known_format = self
-            .annotations
-            .get(labels::FORMAT)
-            .is_none_or(|format| format == labels::FORMAT_V1);
-        self.opaque && known_format && (labelled || self.is_owned_by(uid))
+        let is_labelled = self.is_managed && self.tenant_id.as_deref() == Some(tenant_id);
+        let is_known_format = self.format.as_deref().is_none_or(|format| format == labels::FORMAT_V1);
+        self.opaque && is_known_format && (is_labelled || self.is_owned_by(uid))
     }
 
     /// Whether this object's ownerReference is on it.
@@ -99,10 +93,12 @@ impl OutputFacts {
         matches!(self.value, Some(Ok(traits)) if policy::violations(traits, algorithm).is_empty())
     }
 
-    /// Whether `key-id` and `issued-at` are there and make sense.
+    /// `issued-at`, if it makes sense: since 1970, in whole seconds, and not in the future.
     #[must_use]
-    pub fn is_labelled_well(&self, now: Timestamp) -> bool {
-        self.key_id.is_some() && self.issued_at.is_some_and(|issued| issued <= now + CLOCK_SKEW)
+    pub fn sane_issued_at(&self, now: Timestamp) -> Option<Timestamp> {
+        let latest = now.saturating_add(CLOCK_SKEW).unwrap_or(now);
+        self.issued_at
+            .filter(|issued| *issued >= Timestamp::UNIX_EPOCH && *issued <= latest && issued.subsec_nanosecond() == 0)
     }
 }
 

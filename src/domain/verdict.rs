@@ -47,28 +47,19 @@ pub enum Outcome {
 impl Finding {
     /// The condition is True.
     pub fn succeeded(condition: &'static str, message: impl Into<String>) -> Self {
-        Self {
-            condition,
-            outcome: Outcome::Succeeded(message.into()),
-        }
+        Self { condition, outcome: Outcome::Succeeded(message.into()) }
     }
 
     /// The condition was not looked at.
     #[must_use]
     pub fn not_evaluated(condition: &'static str) -> Self {
-        Self {
-            condition,
-            outcome: Outcome::NotEvaluated,
-        }
+        Self { condition, outcome: Outcome::NotEvaluated }
     }
 
     /// The condition is False.
     #[must_use]
     pub fn failed(condition: &'static str, problem: Problem) -> Self {
-        Self {
-            condition,
-            outcome: Outcome::Failed(problem),
-        }
+        Self { condition, outcome: Outcome::Failed(problem) }
     }
 }
 
@@ -124,31 +115,12 @@ impl Problem {
         message: impl Into<String>,
     ) -> Self {
         let (reason, message) = (reason.into(), message.into());
-        let fault = Fault {
-            http,
-            code: kebab_case(reason),
-            title,
-            detail: message.clone(),
-            pointer,
-            rule: reason,
-        };
-        Self {
-            reason,
-            message,
-            weight,
-            faults: vec![fault],
-        }
+        let fault = Fault { http, code: kebab_case(reason), title, detail: message.clone(), pointer, rule: reason };
+        Self { reason, message, weight, faults: vec![fault] }
     }
 
     /// Calls to the API server failed: told as `Unknown`.
     pub fn internal_error(message: impl Into<String>) -> Self {
-        Self::new(
-            CommonReason::InternalError,
-            Weight::Waits,
-            500,
-            "Internal server error",
-            "",
-            message,
-        )
+        Self::new(CommonReason::InternalError, Weight::Waits, 500, "Internal server error", "", message)
     }
 }

@@ -51,11 +51,7 @@ async fn readyz(State(admin): State<Admin>) -> Response {
     if waiting.is_empty() {
         return "ok\n".into_response();
     }
-    (
-        StatusCode::SERVICE_UNAVAILABLE,
-        format!("waiting for\n{}\n", waiting.join("\n")),
-    )
-        .into_response()
+    (StatusCode::SERVICE_UNAVAILABLE, format!("waiting for\n{}\n", waiting.join("\n"))).into_response()
 }
 
 async fn metrics(State(admin): State<Admin>) -> Response {
@@ -73,21 +69,13 @@ async fn metrics(State(admin): State<Admin>) -> Response {
 fn count<K: Managed>(ctx: &Context) {
     let mut counts = [("True", 0i64), ("False", 0), ("Unknown", 0)];
     for object in K::objects(&ctx.world).store().state() {
-        let ready = object
-            .status()
-            .and_then(|status| status.core().condition(condition::READY).cloned());
+        let ready = object.status().and_then(|status| status.core().condition(condition::READY).cloned());
         let status = ready.map_or_else(|| "Unknown".to_owned(), |ready| ready.status);
         if let Some((_, count)) = counts.iter_mut().find(|(label, _)| *label == status) {
             *count += 1;
         }
     }
     for (ready, count) in counts {
-        ctx.metrics
-            .objects
-            .get_or_create(&ObjectLabels {
-                kind: K::KIND.as_str(),
-                ready,
-            })
-            .set(count);
+        ctx.metrics.objects.get_or_create(&ObjectLabels { kind: K::KIND.as_str(), ready }).set(count);
     }
 }

@@ -25,12 +25,7 @@ pub struct RunFlags {
     pub concurrency: u16,
 
     /// Where /livez, /readyz and /metrics are served
-    #[arg(
-        long,
-        env = "IDP_OPERATOR_ADMIN_ADDRESS",
-        default_value = "127.0.0.1:8080",
-        value_name = "IP:PORT"
-    )]
+    #[arg(long, env = "IDP_OPERATOR_ADMIN_ADDRESS", default_value = "127.0.0.1:8080", value_name = "IP:PORT")]
     pub admin_address: SocketAddr,
 
     /// How log lines are written
@@ -64,9 +59,7 @@ pub enum LogFormat {
 fn namespace(text: &str) -> Result<String, String> {
     let is_label = !text.is_empty()
         && text.len() <= 63
-        && text
-            .bytes()
-            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+        && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
         && !text.starts_with('-')
         && !text.ends_with('-');
     if is_label {
@@ -78,9 +71,7 @@ fn namespace(text: &str) -> Result<String, String> {
 
 /// A network, or a single address.
 fn cidr(text: &str) -> Result<IpNet, String> {
-    let net = text
-        .parse::<IpNet>()
-        .or_else(|_| text.parse::<std::net::IpAddr>().map(IpNet::from));
+    let net = text.parse::<IpNet>().or_else(|_| text.parse::<std::net::IpAddr>().map(IpNet::from));
     net.map_err(|_| "must be a network such as 10.0.0.0/8 or fd00::/8".to_owned())
 }
 

@@ -23,14 +23,17 @@ use crate::api::labels::OPERATOR;
 /// How long a Lease that is not renewed keeps others out.
 const DURATION: Duration = Duration::from_secs(15);
 
-/// How long renewals may fail before the leader gives up: well before others may take over.
-const DEADLINE: Duration = Duration::from_secs(10);
+/// How long renewals may fail before the leader gives up.
+const DEADLINE: Duration = Duration::from_secs(8);
 
 /// Pause between two looks at the Lease.
 const PAUSE: Duration = Duration::from_secs(2);
 
 /// Bound on one look. kube retries calls on its own, for minutes if it is let.
 const CALL: Duration = Duration::from_secs(5);
+
+/// The leader has given up when others may take over, even if the deadline passes just after a look began.
+const _: () = assert!(DEADLINE.as_secs() + PAUSE.as_secs() + CALL.as_secs() <= DURATION.as_secs());
 
 /// A share in the election.
 pub struct Leader {
@@ -51,11 +54,7 @@ impl Leader {
             seen: None,
             told: String::new(),
         };
-        Self {
-            leads,
-            task: tokio::spawn(candidate.take_part(sender, stop.clone())),
-            stop,
-        }
+        Self { leads, task: tokio::spawn(candidate.take_part(sender, stop.clone())), stop }
     }
 
     /// Returns when this process is the leader. False: the election has ended.
@@ -82,6 +81,16 @@ impl Leader {
 fn identity() -> String {
     let unique = uuid::Uuid::new_v4();
     std::env::var("POD_NAME").map_or_else(|_| unique.to_string(), |pod| format!("{pod}_{unique}"))
+}
+
+fn answer(error: &kube::Error) -> String {
+    match error {
+        kube::Error::Api(status) if status.is_forbidden() => {
+            "the API server answered 403 Forbidden: the operator's role must allow get, create and patch".to_owned()
+        }
+        kube::Error::Api(status) => format!("the API server answered {} {}", status.code, status.reason),
+        _ => "the API server gives no answer".to_owned(),
+    }
 }
 
 /// Who holds the Lease.
@@ -118,14 +127,16 @@ impl Candidate {
                 }
                 Ok(Ok(Held::By(holder))) => {
                     if renewed.is_some() {
+                        leads.send_replace(false);
                         return;
                     }
                     self.tell(format!("standing by: {holder} holds the lease"));
                 }
-                Ok(Err(error)) => self.tell(format!("the lease can't be held: {error}")),
-                Err(_) => self.tell("the lease can't be held: the API server gives no answer".to_owned()),
+                Ok(Err(error)) => self.complain(format!("the lease can't be held: {}", answer(&error))),
+                Err(_) => self.complain("the lease can't be held: the API server gives no answer".to_owned()),
             }
             if renewed.is_some_and(|renewed| renewed.elapsed() > DEADLINE) {
+                leads.send_replace(false);
                 return;
             }
             tokio::select! {
@@ -133,14 +144,24 @@ impl Candidate {
                 () = stop.cancelled() => break,
             }
         }
-        if let Err(error) = self.release().await {
-            tracing::warn!(%error, "the lease could not be released: it lapses by itself");
+        if let Err(error) = self.release().await
+            && renewed.is_some()
+        {
+            let why = answer(&error);
+            tracing::warn!(lease = OPERATOR, why, "the lease could not be released: it lapses by itself");
         }
     }
 
     fn tell(&mut self, what: String) {
         if self.told != what {
             tracing::info!(lease = OPERATOR, "{what}");
+            self.told = what;
+        }
+    }
+
+    fn complain(&mut self, what: String) {
+        if self.told != what {
+            tracing::warn!(lease = OPERATOR, "{what}");
             self.told = what;
         }
     }
@@ -156,28 +177,15 @@ impl Candidate {
         };
         let Some(lease) = self.api.get_opt(OPERATOR).await? else {
             spec.acquire_time = Some(now);
-            let metadata = ObjectMeta {
-                name: Some(OPERATOR.to_owned()),
-                ..ObjectMeta::default()
-            };
-            self.api
-                .create(
-                    &PostParams::default(),
-                    &Lease {
-                        metadata,
-                        spec: Some(spec),
-                    },
-                )
-                .await?;
+            let metadata = ObjectMeta { name: Some(OPERATOR.to_owned()), ..ObjectMeta::default() };
+            self.api.create(&PostParams::default(), &Lease { metadata, spec: Some(spec) }).await?;
             return Ok(Held::ByUs);
         };
         let version = lease.resource_version().unwrap_or_default();
         let old = lease.spec.unwrap_or_default();
         let holder = old.holder_identity.filter(|holder| !holder.is_empty());
         if holder.as_ref() != Some(&self.identity) {
-            let seconds = old
-                .lease_duration_seconds
-                .and_then(|seconds| u64::try_from(seconds).ok());
+            let seconds = old.lease_duration_seconds.and_then(|seconds| u64::try_from(seconds).ok());
             if let Some(holder) = holder.filter(|_| !self.has_lapsed(&version, seconds.unwrap_or_default())) {
                 return Ok(Held::By(holder));
             }
@@ -205,11 +213,7 @@ impl Candidate {
         };
         let version = lease.resource_version().unwrap_or_default();
         if lease.spec.and_then(|spec| spec.holder_identity).as_ref() == Some(&self.identity) {
-            self.change(
-                &version,
-                &json!({ "holderIdentity": null, "acquireTime": null, "renewTime": null }),
-            )
-            .await?;
+            self.change(&version, &json!({ "holderIdentity": null, "acquireTime": null, "renewTime": null })).await?;
         }
         Ok(())
     }
@@ -217,8 +221,6 @@ impl Candidate {
     /// Changes the Lease unless somebody else did since this version.
     async fn change(&self, version: &str, spec: &Value) -> kube::Result<Lease> {
         let patch = json!({ "metadata": { "resourceVersion": version }, "spec": spec });
-        self.api
-            .patch(OPERATOR, &PatchParams::default(), &Patch::Merge(patch))
-            .await
+        self.api.patch(OPERATOR, &PatchParams::default(), &Patch::Merge(patch)).await
     }
 }

@@ -15,14 +15,15 @@ use crate::{
         api_client, connector::Connector, events::Events, fetcher::Fetcher, gate::Gate, key::Request, metrics::Metrics,
     },
     controllers::{
-        context::{Context, Failures, Outputs},
+        context::{Context, Failures, Outputs, Unreadable},
         pipeline, run,
         world::World,
     },
     domain::address::AddressPolicy,
 };
 
-/// Bound on a drain: the longest reconcile, its report, and a little.
+/// Bound on a drain: the longest reconcile and a little. One that has to tell of a failure besides is cut off, which is
+/// as safe as a crash.
 const DRAIN: Duration = Duration::from_secs(pipeline::DEADLINE.as_secs() + 5);
 
 /// Why the program ended before it was told to.
@@ -61,33 +62,29 @@ pub async fn run(flags: RunFlags) -> Result<(), RunError> {
     let mut terminate = signal(SignalKind::terminate()).map_err(RunError::Signal)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(RunError::Signal)?;
     let config = Config::infer().await.map_err(RunError::Config)?;
-    let namespace = flags
-        .leader_election_namespace
-        .clone()
-        .unwrap_or_else(|| config.default_namespace.clone());
-    let policy = address_policy(&flags, &config).await;
+    let namespace = flags.leader_election_namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
+    let policy = AddressPolicy { allow: flags.allow_cidr, deny: flags.deny_cidr };
+    let connector = Connector::new(policy, api_server(&config));
     let metrics = Metrics::default();
     let client = api_client::client(config, metrics.clone()).map_err(RunError::Client)?;
-    let ctx = context(client.clone(), metrics, policy);
+    let ctx = context(client.clone(), metrics, connector);
     let gate = Gate::new(run::WATCHES);
-    let listener = TcpListener::bind(flags.admin_address)
-        .await
-        .map_err(|error| RunError::Admin(flags.admin_address, error))?;
+    let listener =
+        TcpListener::bind(flags.admin_address).await.map_err(|error| RunError::Admin(flags.admin_address, error))?;
     let admin_address = listener.local_addr().unwrap_or(flags.admin_address);
     tracing::info!(version = env!("CARGO_PKG_VERSION"), %admin_address, "started");
 
     let stop = CancellationToken::new();
-    let admin = tokio::spawn(admin::serve(
-        listener,
-        ctx.clone(),
-        gate.clone(),
-        stop.clone().cancelled_owned(),
-    ));
-    let mut watches = run::watch(&ctx, &flags.watch_namespace, &gate);
-    let mut leader = flags.leader_elect.then(|| Leader::join(client, &namespace));
+    let admin = tokio::spawn(admin::serve(listener, ctx.clone(), gate.clone(), stop.clone().cancelled_owned()));
+    let mut namespaces = flags.watch_namespace;
+    namespaces.sort();
+    namespaces.dedup();
+    let mut watches = run::watch(&ctx, &namespaces, &gate);
 
+    let mut leader = None;
     let result = {
-        let work = work(&ctx, &gate, leader.as_mut(), flags.concurrency, stop.clone());
+        let election = flags.leader_elect.then(|| Election { client, namespace, leader: &mut leader });
+        let work = work(&ctx, &gate, election, flags.concurrency, stop.clone());
         tokio::pin!(work);
         let result = tokio::select! {
             _ = terminate.recv() => Ok(()),
@@ -98,8 +95,13 @@ pub async fn run(flags: RunFlags) -> Result<(), RunError> {
         };
         tracing::info!("stopping: reconciles under way are finished, no new ones start");
         stop.cancel();
-        if result.is_ok() && tokio::time::timeout(DRAIN, work).await.is_err() {
-            tracing::warn!("reconciles under way did not finish in time");
+        if result.is_ok() {
+            tokio::select! {
+                _ = work => {}
+                () = tokio::time::sleep(DRAIN) => tracing::warn!("reconciles under way did not finish in time"),
+                _ = terminate.recv() => tracing::warn!("told again to stop: reconciles under way are cut off"),
+                _ = interrupt.recv() => tracing::warn!("told again to stop: reconciles under way are cut off"),
+            }
         }
         result
     };
@@ -110,12 +112,20 @@ pub async fn run(flags: RunFlags) -> Result<(), RunError> {
     result
 }
 
+/// The election to be won before any work.
+struct Election<'a> {
+    client: Client,
+    namespace: String,
+    /// The share in it, once there is one.
+    leader: &'a mut Option<Leader>,
+}
+
 /// Runs the controllers once every watch has listed and this process leads. Ends when told to stop, or the lease is
-/// lost.
+/// lost. Who can't read the API does not stand for election: it would keep those from work who can.
 async fn work(
     ctx: &Arc<Context>,
     gate: &Gate,
-    leader: Option<&mut Leader>,
+    election: Option<Election<'_>>,
     concurrency: u16,
     stop: CancellationToken,
 ) -> RunError {
@@ -123,9 +133,10 @@ async fn work(
         () = gate.opened() => {}
         () = stop.cancelled() => return RunError::PartEnded,
     }
-    let lost = match leader {
+    let lost = match election {
         None => None,
-        Some(leader) => {
+        Some(Election { client, namespace, leader }) => {
+            let leader = leader.insert(Leader::join(client, &namespace));
             tokio::select! {
                 elected = leader.elected() => if !elected { return RunError::LeaseLost },
                 () = stop.cancelled() => return RunError::PartEnded,
@@ -146,45 +157,32 @@ async fn work(
     RunError::PartEnded
 }
 
-fn context(client: Client, metrics: Metrics, policy: AddressPolicy) -> Arc<Context> {
+fn context(client: Client, metrics: Metrics, connector: Connector) -> Arc<Context> {
     let world = Arc::new(World::default());
     let waker = world.clone();
     let wake = Arc::new(move |key| {
-        waker.wake(&Request {
-            kind: crate::cluster::key::Kind::IdentityProvider,
-            key,
-        });
+        waker.wake(&Request { kind: crate::cluster::key::Kind::IdentityProvider, key });
     });
     Arc::new(Context {
-        fetcher: Fetcher::new(Connector::new(policy), wake, metrics.clone()),
+        fetcher: Fetcher::new(connector, wake, metrics.clone()),
         events: Events::new(client.clone()),
         client,
         world,
         metrics,
         outputs: Outputs::default(),
         failures: Failures::default(),
+        unreadable: Unreadable::default(),
     })
 }
 
-/// The flags, and every address of the API server: key fetches never go there.
-async fn address_policy(flags: &RunFlags, config: &Config) -> AddressPolicy {
-    let port = config.cluster_url.port_u16().unwrap_or(443);
-    let mut hosts: Vec<String> = config
-        .cluster_url
-        .host()
-        .map(|host| host.trim_matches(['[', ']']).to_owned())
-        .into_iter()
-        .collect();
-    hosts.extend(std::env::var("KUBERNETES_SERVICE_HOST"));
-    let mut api_server = Vec::new();
-    for host in hosts {
-        if let Ok(addresses) = tokio::net::lookup_host((host.as_str(), port)).await {
-            api_server.extend(addresses);
-        }
-    }
-    AddressPolicy {
-        allow: flags.allow_cidr.clone(),
-        deny: flags.deny_cidr.clone(),
-        api_server,
-    }
+/// Hosts and ports by which the API server is known.
+fn api_server(config: &Config) -> Vec<(String, u16)> {
+    let url = &config.cluster_url;
+    let port = url.port_u16().unwrap_or(if url.scheme_str() == Some("http") { 80 } else { 443 });
+    let named = url.host().map(|host| (host.trim_matches(['[', ']']).to_owned(), port));
+    let service = std::env::var("KUBERNETES_SERVICE_HOST").ok().map(|host| {
+        let port = std::env::var("KUBERNETES_SERVICE_PORT").ok().and_then(|port| port.parse().ok());
+        (host, port.unwrap_or(443))
+    });
+    named.into_iter().chain(service).collect()
 }

@@ -15,17 +15,9 @@ pub fn init(format: LogFormat, level: &str) -> Result<(), String> {
         .ok_or_else(|| format!("--log-level must be error, warn, info, debug, trace or a filter, but is '{level}'"))?;
     let registry = tracing_subscriber::registry().with(filter);
     let result = match format {
-        LogFormat::Text => registry
-            .with(fmt::layer().with_writer(std::io::stderr).with_ansi(false))
-            .try_init(),
+        LogFormat::Text => registry.with(fmt::layer().with_writer(std::io::stderr).with_ansi(false)).try_init(),
         LogFormat::Json => registry
-            .with(
-                fmt::layer()
-                    .json()
-                    .flatten_event(true)
-                    .with_span_list(false)
-                    .with_writer(std::io::stderr),
-            )
+            .with(fmt::layer().json().flatten_event(true).with_span_list(false).with_writer(std::io::stderr))
             .try_init(),
     };
     result.map_err(|error| error.to_string())
@@ -34,20 +26,15 @@ pub fn init(format: LogFormat, level: &str) -> Result<(), String> {
 /// A filter takes a lone word that is no level for the name of a target, and silences all others: a level with a typo
 /// in it would be the end of all logs.
 fn filter(level: &str) -> Option<EnvFilter> {
-    let is_known = |part: &str| part.contains(['=', '[']) || part.parse::<LevelFilter>().is_ok();
-    if !level.split(',').map(str::trim).all(is_known) {
+    let is_level = |part: &str| !part.is_empty() && part.parse::<LevelFilter>().is_ok();
+    if !level.split(',').map(str::trim).all(|part| part.contains(['=', '[']) || is_level(part)) {
         return None;
     }
-    let is_terse = level
-        .parse::<LevelFilter>()
-        .is_ok_and(|level| level <= LevelFilter::INFO);
+    let is_terse = level.parse::<LevelFilter>().is_ok_and(|level| level <= LevelFilter::INFO);
     // What a watch fails of is told by our own lines once, not at each attempt.
-    EnvFilter::try_new(if is_terse {
-        format!("{level},kube_runtime::watcher=off")
-    } else {
-        level.to_owned()
-    })
-    .ok()
+    let quiet = if is_terse { ",kube_runtime::watcher=off" } else { "" };
+    // At warn it writes whole bodies that it can't read, and they can be Secrets.
+    EnvFilter::try_new(format!("{level},kube_client::client=error{quiet}")).ok()
 }
 
 #[cfg(test)]

@@ -46,10 +46,7 @@ impl Cluster<'_> {
         self.screen.command(&format!("{name} {}", args.join(" ")));
         let output = command.args(args).current_dir(&self.root).output()?;
         let failure = (!output.status.success()).then(|| String::from_utf8_lossy(&output.stderr).trim().to_owned());
-        Ok(Outcome {
-            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-            failure,
-        })
+        Ok(Outcome { stdout: String::from_utf8_lossy(&output.stdout).into_owned(), failure })
     }
 }
 

@@ -40,10 +40,7 @@ pub struct Manifest {
 pub fn read(root: &Path) -> Result<Vec<Manifest>, Error> {
     let mut all = Vec::new();
     for path in files(root, GOOD)? {
-        all.push(Manifest {
-            path,
-            expected: Expected::Ready,
-        });
+        all.push(Manifest { path, expected: Expected::Ready });
     }
     for path in files(root, BROKEN)? {
         let text = fs::read_to_string(root.join(&path))?;

@@ -89,47 +89,24 @@ async fn outputs(client: &Client, namespace: &str) -> Result<Outputs, Error> {
     let mut all = Outputs::new();
     for secret in Api::<Secret>::namespaced(client.clone(), namespace).list(&ours).await? {
         let names: Vec<&str> = secret.data.iter().flatten().map(|(name, _)| name.as_str()).collect();
-        add(
-            &mut all,
-            &secret,
-            format!("Secret {} ({})", secret.name_any(), names.join(", ")),
-        );
+        add(&mut all, &secret, format!("Secret {} ({})", secret.name_any(), names.join(", ")));
     }
-    for map in Api::<ConfigMap>::namespaced(client.clone(), namespace)
-        .list(&ours)
-        .await?
-    {
-        add(
-            &mut all,
-            &map,
-            format!("ConfigMap {} (key ids {})", map.name_any(), key_ids(&map).join(", ")),
-        );
+    for map in Api::<ConfigMap>::namespaced(client.clone(), namespace).list(&ours).await? {
+        add(&mut all, &map, format!("ConfigMap {} (key ids {})", map.name_any(), key_ids(&map).join(", ")));
     }
     Ok(all)
 }
 
 fn add(all: &mut Outputs, object: &impl ResourceExt, text: String) {
-    let output = Output {
-        text,
-        version: object.resource_version().unwrap_or_default(),
-    };
+    let output = Output { text, version: object.resource_version().unwrap_or_default() };
     for owner in object.owner_references() {
         all.entry(owner.uid.clone()).or_default().push(output.clone());
     }
 }
 
 fn key_ids(map: &ConfigMap) -> Vec<String> {
-    let jwks: Option<Value> = map
-        .data
-        .as_ref()
-        .and_then(|data| data.get("jwks.json"))
-        .and_then(|text| serde_json::from_str(text).ok());
-    let keys = jwks
-        .as_ref()
-        .and_then(|jwks| jwks.get("keys"))
-        .and_then(Value::as_array);
-    keys.into_iter()
-        .flatten()
-        .filter_map(|key| key.get("kid")?.as_str().map(str::to_owned))
-        .collect()
+    let jwks: Option<Value> =
+        map.data.as_ref().and_then(|data| data.get("jwks.json")).and_then(|text| serde_json::from_str(text).ok());
+    let keys = jwks.as_ref().and_then(|jwks| jwks.get("keys")).and_then(Value::as_array);
+    keys.into_iter().flatten().filter_map(|key| key.get("kid")?.as_str().map(str::to_owned)).collect()
 }

@@ -36,27 +36,13 @@ impl Operator {
     pub async fn start(kubeconfig: &Path, log: &Path) -> Result<Self, Error> {
         let admin = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
         let mut command = Command::new(env::current_exe()?);
-        command
-            .args([COMMAND, "run", FLAGS, "--admin-address", &admin.to_string()])
-            .env("KUBECONFIG", kubeconfig);
+        command.args([COMMAND, "run", FLAGS, "--admin-address", &admin.to_string()]).env("KUBECONFIG", kubeconfig);
         // The API server is on loopback: no proxy leads there.
-        for name in [
-            "HTTPS_PROXY",
-            "https_proxy",
-            "HTTP_PROXY",
-            "http_proxy",
-            "ALL_PROXY",
-            "all_proxy",
-        ] {
+        for name in ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"] {
             command.env_remove(name);
         }
         let process = supervise(&command, log)?;
-        let mut operator = Self {
-            process,
-            command,
-            log: log.to_owned(),
-            admin,
-        };
+        let mut operator = Self { process, command, log: log.to_owned(), admin };
         operator.wait_until_ready().await?;
         Ok(operator)
     }
@@ -94,12 +80,8 @@ impl Operator {
     /// How many reconciles this process has done, by its metrics.
     pub fn reconciles(&self) -> io::Result<u64> {
         let metrics = self.get("/metrics")?;
-        let counts = metrics
-            .lines()
-            .filter(|line| line.starts_with("idp_operator_reconciles_total"));
-        Ok(counts
-            .filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok())
-            .sum())
+        let counts = metrics.lines().filter(|line| line.starts_with("idp_operator_reconciles_total"));
+        Ok(counts.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum())
     }
 
     /// Where it serves `/readyz` and `/metrics`.
@@ -110,11 +92,7 @@ impl Operator {
     /// Asks it to end, and waits until it has finished what it was doing.
     pub fn stop(&mut self) -> Result<(), Error> {
         let status = self.process.terminate()?;
-        if status.success() {
-            Ok(())
-        } else {
-            Err(format!("the operator did not stop cleanly ({status})").into())
-        }
+        if status.success() { Ok(()) } else { Err(format!("the operator did not stop cleanly ({status})").into()) }
     }
 
     /// The body of an answer of its admin server.
@@ -125,10 +103,7 @@ impl Operator {
         write!(stream, "GET {path} HTTP/1.0\r\n\r\n")?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer)?;
-        Ok(answer
-            .split_once("\r\n\r\n")
-            .map(|(_, body)| body.to_owned())
-            .unwrap_or_default())
+        Ok(answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default())
     }
 }
 

@@ -52,10 +52,7 @@ impl Provider {
         let login = jwks(&[rsa("login-rsa")?, p256("login-p256")?, ed25519("login-ed25519")?]);
         let mobypay = jwks(&[p256("mobypay-p256")?]);
         let router = Router::new()
-            .route(
-                "/",
-                get(async || Html("<!doctype html><title>Login</title><p>Welcome.\n")),
-            )
+            .route("/", get(async || Html("<!doctype html><title>Login</title><p>Welcome.\n")))
             .route("/keys", get(async || ([(CONTENT_TYPE, JWKS)], login)))
             .route("/mobypay/keys", get(async || ([(CONTENT_TYPE, JWKS)], mobypay)))
             .fallback(async || Redirect::to("/"));
@@ -82,11 +79,8 @@ fn rsa(kid: &str) -> Result<Value, Error> {
 fn p256(kid: &str) -> Result<Value, Error> {
     let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING)?;
     // 4, then both coordinates (SEC 1, section 2.3.3).
-    let coordinates = pair
-        .public_key()
-        .as_ref()
-        .strip_prefix(&[4])
-        .ok_or("the P-256 key is not in the form expected")?;
+    let coordinates =
+        pair.public_key().as_ref().strip_prefix(&[4]).ok_or("the P-256 key is not in the form expected")?;
     let (x, y) = coordinates.split_at(coordinates.len() / 2);
     Ok(json!({ "kty": "EC", "kid": kid, "use": "sig", "crv": "P-256", "x": base64(x), "y": base64(y) }))
 }

@@ -28,11 +28,7 @@ impl Screen {
         let terminal = io::stdout().is_terminal();
         let no_colour = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         Self {
-            width: terminal
-                .then(columns)
-                .flatten()
-                .unwrap_or(DEFAULT)
-                .clamp(NARROWEST, WIDEST),
+            width: terminal.then(columns).flatten().unwrap_or(DEFAULT).clamp(NARROWEST, WIDEST),
             colour: terminal && !no_colour,
         }
     }
@@ -59,10 +55,7 @@ impl Screen {
     /// A paragraph, moved right by some columns.
     pub fn indented(&self, columns: usize, text: &str) {
         let margin = " ".repeat(columns);
-        for line in text
-            .lines()
-            .flat_map(|line| wrap(line, self.width.saturating_sub(columns)))
-        {
+        for line in text.lines().flat_map(|line| wrap(line, self.width.saturating_sub(columns))) {
             self.line(&format!("{margin}{line}"));
         }
     }
@@ -102,39 +95,19 @@ impl Screen {
 
     fn wrapped(&self, columns: usize, text: &str) -> String {
         let margin = " ".repeat(columns);
-        let lines = text
-            .lines()
-            .flat_map(|line| wrap(line, self.width.saturating_sub(columns)));
-        lines
-            .map(|line| format!("{margin}{line}"))
-            .collect::<Vec<_>>()
-            .join("\n")
+        let lines = text.lines().flat_map(|line| wrap(line, self.width.saturating_sub(columns)));
+        lines.map(|line| format!("{margin}{line}")).collect::<Vec<_>>().join("\n")
     }
 
     fn paint(&self, colour: &str, text: &str) -> String {
-        if self.colour {
-            format!("\x1b[{colour}m{text}\x1b[0m")
-        } else {
-            text.to_owned()
-        }
+        if self.colour { format!("\x1b[{colour}m{text}\x1b[0m") } else { text.to_owned() }
     }
 }
 
 /// The terminal's width, which only it knows.
 fn columns() -> Option<usize> {
-    let stty = Command::new("stty")
-        .arg("size")
-        .stdin(Stdio::inherit())
-        .stderr(Stdio::null())
-        .output()
-        .ok()?;
-    String::from_utf8(stty.stdout)
-        .ok()?
-        .split_whitespace()
-        .nth(1)?
-        .parse()
-        .ok()
-        .filter(|columns| *columns > 0)
+    let stty = Command::new("stty").arg("size").stdin(Stdio::inherit()).stderr(Stdio::null()).output().ok()?;
+    String::from_utf8(stty.stdout).ok()?.split_whitespace().nth(1)?.parse().ok().filter(|columns| *columns > 0)
 }
 
 /// Breaks a line between words. A longer word has a line of its own.

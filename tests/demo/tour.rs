@@ -68,14 +68,7 @@ async fn steps(plane: &ControlPlane, screen: &Screen, log: &Path, keep: bool) ->
 
 fn install(cluster: &Cluster<'_>) -> Result<(), Error> {
     cluster.screen.heading("The operator, installed with Helm");
-    cluster.helm(&[
-        "install",
-        RELEASE,
-        "charts/idp-operator",
-        "-n",
-        SYSTEM,
-        "--create-namespace",
-    ])?;
+    cluster.helm(&["install", RELEASE, "charts/idp-operator", "-n", SYSTEM, "--create-namespace"])?;
     cluster.kubectl(&["wait", "--for=condition=Established", "crd", "--all", "--timeout=60s"])?;
     cluster.screen.text(
         "The chart brought the CRDs, a ServiceAccount, its roles and a Deployment. There is no kubelet here, so the \
@@ -118,9 +111,8 @@ async fn run_provider(cluster: &mut Cluster<'_>) -> Result<Provider, Error> {
 fn apply(cluster: &Cluster<'_>) -> Result<Vec<Applied>, Error> {
     let screen = cluster.screen;
     let all = manifests::read(&cluster.root)?;
-    let (good, broken): (Vec<Manifest>, Vec<Manifest>) = all
-        .into_iter()
-        .partition(|manifest| manifest.path.parent() == Some(Path::new(GOOD)));
+    let (good, broken): (Vec<Manifest>, Vec<Manifest>) =
+        all.into_iter().partition(|manifest| manifest.path.parent() == Some(Path::new(GOOD)));
     let mut applied = Vec::new();
 
     screen.heading(&format!("{GOOD}/: each kind as it is meant to be"));
@@ -154,11 +146,7 @@ async fn judge(screen: &Screen, client: &Client, applied: &[Applied]) -> Result<
     let objects = verdicts::settled(client, NAMESPACE, applied).await?;
     verdicts::show(screen, applied, &objects);
     let unexpected = verdicts::unexpected(applied, &objects);
-    if unexpected.is_empty() {
-        Ok(objects)
-    } else {
-        Err(unexpected.join("\n").into())
-    }
+    if unexpected.is_empty() { Ok(objects) } else { Err(unexpected.join("\n").into()) }
 }
 
 /// Restarts the operator: it must look at every object and find nothing to write.
@@ -177,11 +165,9 @@ async fn restart(screen: &Screen, client: &Client, operator: &mut Operator, befo
     let after = objects::list(client, NAMESPACE).await?;
     let written = verdicts::written(before, &after);
     if !written.is_empty() {
-        return Err(format!(
-            "the restarted operator wrote to {}, though nothing had changed",
-            written.join(", ")
-        )
-        .into());
+        return Err(
+            format!("the restarted operator wrote to {}, though nothing had changed", written.join(", ")).into()
+        );
     }
     screen.text("It looked at every object again, and wrote nothing: no object's resourceVersion changed.");
     Ok(())
@@ -194,10 +180,7 @@ async fn stay(cluster: &Cluster<'_>, operator: &mut Operator, log: &Path) -> Res
     let screen = cluster.screen;
     screen.heading("Yours, until Ctrl-C. In another terminal:");
     screen.line("");
-    screen.line(&format!(
-        "export KUBECONFIG='{}'",
-        cluster.plane.admin_kubeconfig().display()
-    ));
+    screen.line(&format!("export KUBECONFIG='{}'", cluster.plane.admin_kubeconfig().display()));
     let kubectl = cluster.plane.kubectl();
     if let (false, Some(folder)) = (is_in_path("kubectl"), Path::new(kubectl.get_program()).parent()) {
         screen.line(&format!("export PATH=\"$PATH:{}\"", folder.display()));

@@ -51,31 +51,18 @@ pub async fn settled(client: &Client, namespace: &str, applied: &[Applied]) -> R
 fn versions(objects: &[Object]) -> Vec<(&str, &str)> {
     let outputs = objects.iter().flat_map(|object| &object.outputs);
     let outputs = outputs.map(|output| (output.text.as_str(), output.version.as_str()));
-    outputs
-        .chain(
-            objects
-                .iter()
-                .map(|object| (object.id.as_str(), object.version.as_str())),
-        )
-        .collect()
+    outputs.chain(objects.iter().map(|object| (object.id.as_str(), object.version.as_str()))).collect()
 }
 
 /// What was written to, or is no more, since the objects were seen before.
 pub fn written(before: &[Object], after: &[Object]) -> Vec<String> {
     let after = versions(after);
-    versions(before)
-        .into_iter()
-        .filter(|seen| !after.contains(seen))
-        .map(|(name, _)| name.to_owned())
-        .collect()
+    versions(before).into_iter().filter(|seen| !after.contains(seen)).map(|(name, _)| name.to_owned()).collect()
 }
 
 /// What did not come out as expected, a sentence each.
 pub fn unexpected(applied: &[Applied], objects: &[Object]) -> Vec<String> {
-    applied
-        .iter()
-        .flat_map(|applied| unexpected_of(applied, objects))
-        .collect()
+    applied.iter().flat_map(|applied| unexpected_of(applied, objects)).collect()
 }
 
 fn unexpected_of(applied: &Applied, objects: &[Object]) -> Vec<String> {
@@ -95,12 +82,7 @@ fn unexpected_of(applied: &Applied, objects: &[Object]) -> Vec<String> {
         ready.is_some_and(|ready| ready.status == status && reason.is_none_or(|reason| ready.reason == *reason))
     };
     let wanted = reason.map_or_else(|| "Ready".to_owned(), |reason| format!("not Ready because of {reason}"));
-    applied
-        .ids
-        .iter()
-        .filter(|id| !as_expected(id))
-        .map(|id| format!("{id} of {path} was to be {wanted}"))
-        .collect()
+    applied.ids.iter().filter(|id| !as_expected(id)).map(|id| format!("{id} of {path} was to be {wanted}")).collect()
 }
 
 fn find<'a>(objects: &'a [Object], id: &str) -> Option<&'a Object> {
@@ -126,17 +108,11 @@ pub fn show(screen: &Screen, applied: &[Applied], objects: &[Object]) {
 
 fn show_row(screen: &Screen, name: &str, object: Option<&Object>, width: usize) {
     let Some(object) = object else {
-        screen.line(&format!(
-            "  {name:width$}{}refused at apply, see above",
-            screen.cell("-", 7, Some(false))
-        ));
+        screen.line(&format!("  {name:width$}{}refused at apply, see above", screen.cell("-", 7, Some(false))));
         return;
     };
     let Some(ready) = &object.ready else {
-        screen.line(&format!(
-            "  {name:width$}{}no verdict yet",
-            screen.cell("-", 7, Some(false))
-        ));
+        screen.line(&format!("  {name:width$}{}no verdict yet", screen.cell("-", 7, Some(false))));
         return;
     };
     let status = screen.cell(&ready.status, 7, Some(ready.status == "True"));

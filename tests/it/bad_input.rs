@@ -107,14 +107,7 @@ impl Says {
     fn message(&self, kind: Kind, name: &str, spec: &Value, field: &str) -> String {
         const UNCHECKED: &str = "<nil>: Invalid value: null: some validation rules were not checked because the object \
                                  was invalid; correct the existing errors to complete validation";
-        let value = || {
-            quoted(
-                spec.pointer(&format!("/{}", field.replace('.', "/")))
-                    .unwrap()
-                    .as_str()
-                    .unwrap(),
-            )
-        };
+        let value = || quoted(spec.pointer(&format!("/{}", field.replace('.', "/"))).unwrap().as_str().unwrap());
         let cause = match self {
             Self::Must(rest) => {
                 let last = field.rsplit('.').next().unwrap();
@@ -188,9 +181,7 @@ impl Answer {
     fn of<K: Ours>(object: &K) -> Option<Self> {
         let (status, reason, message) = ready(object)?;
         let core = core(object);
-        let beside = ["Stalled", "Reconciling"]
-            .map(|type_| core.condition(type_).map_or("", |_| type_))
-            .concat();
+        let beside = ["Stalled", "Reconciling"].map(|type_| core.condition(type_).map_or("", |_| type_)).concat();
         let error = |error: &idp_operator::api::status::ErrorObject| {
             format!("{} {} {}", error.status, error.code, error.source.pointer)
         };
@@ -207,14 +198,10 @@ async fn expect_answers<K: Ours>(scene: &Scene, expected: BTreeMap<String, Answe
     let deadline = Instant::now() + PATIENCE;
     loop {
         let list = scene.api::<K>().list(&kube::api::ListParams::default()).await.unwrap();
-        let is: BTreeMap<_, _> = list
-            .iter()
-            .map(|object| (object.meta().name.clone().unwrap(), Answer::of(object)))
-            .collect();
-        let differ: Vec<_> = expected
-            .iter()
-            .filter(|(name, answer)| is.get(*name).and_then(Option::as_ref) != Some(*answer))
-            .collect();
+        let is: BTreeMap<_, _> =
+            list.iter().map(|object| (object.meta().name.clone().unwrap(), Answer::of(object))).collect();
+        let differ: Vec<_> =
+            expected.iter().filter(|(name, answer)| is.get(*name).and_then(Option::as_ref) != Some(*answer)).collect();
         if differ.is_empty() {
             return;
         }
@@ -223,12 +210,7 @@ async fn expect_answers<K: Ours>(scene: &Scene, expected: BTreeMap<String, Answe
                 .iter()
                 .map(|(name, answer)| format!("{name}\n  is   {:?}\n  not  {answer:?}", is.get(*name)))
                 .collect();
-            panic!(
-                "{} of {} answers differ:\n{}",
-                told.len(),
-                expected.len(),
-                told.join("\n")
-            );
+            panic!("{} of {} answers differ:\n{}", told.len(), expected.len(), told.join("\n"));
         }
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;
     }
@@ -236,10 +218,5 @@ async fn expect_answers<K: Ours>(scene: &Scene, expected: BTreeMap<String, Answe
 
 /// Fails with every row that came out otherwise.
 fn all_as_expected(rows: usize, differ: &[String]) {
-    assert!(
-        differ.is_empty(),
-        "{} of {rows} rows differ:\n{}",
-        differ.len(),
-        differ.join("\n")
-    );
+    assert!(differ.is_empty(), "{} of {rows} rows differ:\n{}", differ.len(), differ.join("\n"));
 }

@@ -25,20 +25,14 @@ impl Release {
     /// Renders the chart with these values, as `--set` takes them.
     pub fn render(plane: &Plane, name: &str, namespace: &str, values: &[&str]) -> Self {
         let mut helm = plane.control_plane.helm();
-        helm.args(["template", name])
-            .arg(chart())
-            .args(["--namespace", namespace, "--kube-version", "1.36.0"]);
+        helm.args(["template", name]).arg(chart()).args(["--namespace", namespace, "--kube-version", "1.36.0"]);
         for value in values {
             helm.args(["--set", value]);
         }
         let yaml = succeed(&mut helm).stdout;
         let documents: Vec<Value> = serde_saphyr::from_multiple(&String::from_utf8(yaml.clone()).unwrap()).unwrap();
         let objects = documents.into_iter().filter(|document| !document.is_null()).collect();
-        Self {
-            namespace: namespace.to_owned(),
-            yaml,
-            objects,
-        }
+        Self { namespace: namespace.to_owned(), yaml, objects }
     }
 
     /// The only object of this kind.
@@ -65,10 +59,7 @@ impl Release {
     pub fn kubectl(&self, control_plane: &ControlPlane, args: &[&str]) -> (bool, String, String) {
         let mut kubectl = control_plane.kubectl();
         kubectl.args(args).args(["--namespace", &self.namespace]);
-        kubectl
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
+        kubectl.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = kubectl.spawn().unwrap();
         child.stdin.take().unwrap().write_all(&self.yaml).unwrap();
         let output = child.wait_with_output().unwrap();
@@ -79,9 +70,7 @@ impl Release {
     /// How the container would start, under this ServiceAccount. Only the admin address is another, for no two
     /// processes of one machine can have the same.
     pub async fn start(&self, plane: &Plane, service_account: &str) -> Start {
-        let account = plane
-            .control_plane
-            .service_account_kubeconfig(&self.namespace, service_account);
+        let account = plane.control_plane.service_account_kubeconfig(&self.namespace, service_account);
         let mut args = self.args();
         assert_eq!(args.remove(0), "run");
         assert_eq!(args.remove(0), "--admin-address=0.0.0.0:8080");

@@ -23,12 +23,7 @@ fn spec(keys_endpoint: &str) -> serde_json::Value {
 }
 
 fn published(configmap: &ConfigMap) -> serde_json::Value {
-    let text = configmap
-        .data
-        .as_ref()
-        .and_then(|data| data.get("jwks.json"))
-        .cloned()
-        .unwrap_or_default();
+    let text = configmap.data.as_ref().and_then(|data| data.get("jwks.json")).cloned().unwrap_or_default();
     serde_json::from_str(&text).unwrap_or_default()
 }
 
@@ -37,9 +32,7 @@ async fn keys_are_fetched_judged_and_published() {
     let scene = Scene::new("idp").await;
     let _operator = scene.operator().await;
     let server = KeyServer::http(&jwks(&[ED25519, P256])).await;
-    scene
-        .apply::<IdentityProvider>("login", spec(&server.url("/keys")))
-        .await;
+    scene.apply::<IdentityProvider>("login", spec(&server.url("/keys"))).await;
     let object: IdentityProvider = scene.verdict("login", "True", "Ready").await;
     let configmap = scene.api::<ConfigMap>().get("login-jwks").await.unwrap();
 
@@ -56,10 +49,7 @@ async fn keys_are_fetched_judged_and_published() {
     assert_eq!(configmap.labels()["idp-operator.dev/managed"], "true");
     assert_eq!(configmap.annotations()["idp-operator.dev/identity-provider"], "login");
     let owner = &configmap.owner_references()[0];
-    assert_eq!(
-        (&owner.uid, owner.controller, owner.block_owner_deletion),
-        (&object.uid().unwrap(), None, None)
-    );
+    assert_eq!((&owner.uid, owner.controller, owner.block_owner_deletion), (&object.uid().unwrap(), None, None));
 
     let status = object.status.clone().unwrap();
     assert_eq!(status.idp_id, object.uid());
@@ -69,10 +59,7 @@ async fn keys_are_fetched_judged_and_published() {
         (2, vec!["ec".into(), "ed".into()], vec!["ES256".into(), "EdDSA".into()])
     );
     let details = status.details.unwrap();
-    assert_eq!(
-        (details.sequence.as_str(), &details.resource_owner),
-        ("1", &scene.namespace)
-    );
+    assert_eq!((details.sequence.as_str(), &details.resource_owner), ("1", &scene.namespace));
     assert_eq!(details.creation_date, object.creation_timestamp());
     assert_eq!(
         conditions(&core(&object)),
@@ -126,18 +113,12 @@ async fn an_endpoint_without_good_keys_is_told_by_what_is_wrong(
     let _operator = scene.operator().await;
     let server = KeyServer::http("").await;
     server.answer(status, headers, body);
-    scene
-        .apply::<IdentityProvider>("login", spec(&server.url("/keys")))
-        .await;
+    scene.apply::<IdentityProvider>("login", spec(&server.url("/keys"))).await;
     let object: IdentityProvider = scene.verdict("login", "False", reason).await;
     let status = object.status.unwrap();
     let error = &status.core.errors[0];
     assert_eq!(
-        (
-            error.status.as_str(),
-            error.detail.as_str(),
-            error.source.pointer.as_str()
-        ),
+        (error.status.as_str(), error.detail.as_str(), error.source.pointer.as_str()),
         (http, message, "/spec/keysEndpoint")
     );
     assert_eq!(status.core.condition("Ready").unwrap().message, message);
@@ -175,14 +156,10 @@ async fn an_endpoint_that_does_not_answer_is_unreachable() {
 #[tokio::test]
 async fn loopback_is_not_called_without_leave() {
     let scene = Scene::new("idp").await;
-    let operator = Start::new(&Plane::shared().operator_kubeconfig)
-        .arg("--watch-namespace")
-        .arg(&scene.namespace);
+    let operator = Start::new(&Plane::shared().operator_kubeconfig).arg("--watch-namespace").arg(&scene.namespace);
     let _operator = operator.ready().await;
     let server = KeyServer::http(&jwks(&[ED25519])).await;
-    scene
-        .apply::<IdentityProvider>("login", spec(&server.url("/keys")))
-        .await;
+    scene.apply::<IdentityProvider>("login", spec(&server.url("/keys"))).await;
     let object: IdentityProvider = scene.verdict("login", "False", "AddressForbidden").await;
     assert!(conditions(&core(&object)).contains(&"Stalled=True AddressForbidden".to_owned()));
     assert_eq!(server.hits(), 0);
@@ -193,19 +170,13 @@ async fn https_needs_a_trusted_certificate() {
     let scene = Scene::new("idp").await;
     let (server, certificate) = KeyServer::https(&jwks(&[ED25519])).await;
     let operator = scene.operator().await;
-    scene
-        .apply::<IdentityProvider>("login", spec(&server.url("/keys")))
-        .await;
+    scene.apply::<IdentityProvider>("login", spec(&server.url("/keys"))).await;
     scene.verdict::<IdentityProvider>("login", "False", "TlsFailed").await;
     operator.terminate();
 
     let authorities = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(authorities.path(), certificate).unwrap();
-    let _operator = scene
-        .start()
-        .env("SSL_CERT_FILE", authorities.path().to_str().unwrap())
-        .ready()
-        .await;
+    let _operator = scene.start().env("SSL_CERT_FILE", authorities.path().to_str().unwrap()).ready().await;
     scene.verdict::<IdentityProvider>("login", "True", "Ready").await;
 }
 
@@ -225,9 +196,7 @@ async fn another_endpoint_is_asked_at_once_and_another_key_set_is_told() {
         (vec!["ec".to_owned()], "2".to_owned())
     );
     scene.event("IdentityProvider/login Normal SigningKeysRotated").await;
-    scene
-        .until::<ConfigMap>("login-jwks", |configmap| published(configmap)["keys"][0]["kid"] == "ec")
-        .await;
+    scene.until::<ConfigMap>("login-jwks", |configmap| published(configmap)["keys"][0]["kid"] == "ec").await;
 }
 
 #[tokio::test]
@@ -253,22 +222,13 @@ async fn a_foreign_configmap_is_never_touched_and_its_going_heals() {
     let scene = Scene::new("idp").await;
     let foreign: ConfigMap =
         serde_json::from_value(json!({ "metadata": { "name": "login-jwks" }, "data": { "a": "b" } })).unwrap();
-    let foreign = scene
-        .api::<ConfigMap>()
-        .create(&kube::api::PostParams::default(), &foreign)
-        .await
-        .unwrap();
+    let foreign = scene.api::<ConfigMap>().create(&kube::api::PostParams::default(), &foreign).await.unwrap();
     let _operator = scene.operator().await;
     let server = KeyServer::http(&jwks(&[ED25519])).await;
-    scene
-        .apply::<IdentityProvider>("login", spec(&server.url("/keys")))
-        .await;
+    scene.apply::<IdentityProvider>("login", spec(&server.url("/keys"))).await;
     let object: IdentityProvider = scene.verdict("login", "False", "PublishConflict").await;
     assert!(conditions(&core(&object)).contains(&"Stalled=True PublishConflict".to_owned()));
-    assert_eq!(
-        version(&scene.api::<ConfigMap>().get("login-jwks").await.unwrap()),
-        version(&foreign)
-    );
+    assert_eq!(version(&scene.api::<ConfigMap>().get("login-jwks").await.unwrap()), version(&foreign));
     scene.delete::<ConfigMap>("login-jwks").await;
     scene.verdict::<IdentityProvider>("login", "True", "Ready").await;
 }
@@ -278,9 +238,7 @@ async fn a_damaged_or_lost_output_is_healed() {
     let scene = Scene::new("idp").await;
     let _operator = scene.operator().await;
     let server = KeyServer::http(&jwks(&[ED25519])).await;
-    scene
-        .apply::<IdentityProvider>("login", spec(&server.url("/keys")))
-        .await;
+    scene.apply::<IdentityProvider>("login", spec(&server.url("/keys"))).await;
     scene.verdict::<IdentityProvider>("login", "True", "Ready").await;
     let planted = json!({ "metadata": { "labels": null }, "data": { "jwks.json": "{\"keys\":[{\"kty\":\"planted\"}]}", "mine": "x" } });
     scene.merge::<ConfigMap>("login-jwks", planted).await;
@@ -305,9 +263,7 @@ async fn keys_of_another_endpoint_or_issuer_are_withdrawn_when_the_new_one_fails
     let scene = Scene::new("idp").await;
     let _operator = scene.operator().await;
     let server = KeyServer::http(&jwks(&[ED25519])).await;
-    scene
-        .apply::<IdentityProvider>("login", spec(&server.url("/keys")))
-        .await;
+    scene.apply::<IdentityProvider>("login", spec(&server.url("/keys"))).await;
     scene.verdict::<IdentityProvider>("login", "True", "Ready").await;
     server.answer("500 Internal Server Error", "", "");
     let mut renamed = spec(&server.url("/keys"));
@@ -334,9 +290,7 @@ async fn an_outage_over_a_restart_keeps_the_last_good_keys_but_no_planted_ones()
     operator.terminate();
     server.answer("503 Service Unavailable", "", "");
     let kept = scene.api::<ConfigMap>().get("kept-jwks").await.unwrap();
-    scene
-        .merge::<ConfigMap>("planted-jwks", json!({ "data": { "jwks.json": jwks(&[P256]) } }))
-        .await;
+    scene.merge::<ConfigMap>("planted-jwks", json!({ "data": { "jwks.json": jwks(&[P256]) } })).await;
 
     for _ in 0..2 {
         let operator = scene.operator().await;
@@ -352,13 +306,8 @@ async fn an_outage_over_a_restart_keeps_the_last_good_keys_but_no_planted_ones()
             "keysEndpoint answered with HTTP status 503: it must answer GET with 200; \
              the last good keys stay published"
         );
-        scene
-            .verdict::<IdentityProvider>("planted", "False", "UnexpectedStatus")
-            .await;
-        assert_eq!(
-            version(&scene.api::<ConfigMap>().get("kept-jwks").await.unwrap()),
-            version(&kept)
-        );
+        scene.verdict::<IdentityProvider>("planted", "False", "UnexpectedStatus").await;
+        assert_eq!(version(&scene.api::<ConfigMap>().get("kept-jwks").await.unwrap()), version(&kept));
         let planted = scene.api::<ConfigMap>().get("planted-jwks").await.unwrap();
         assert_eq!(published(&planted), json!({ "keys": [] }));
         operator.terminate();

@@ -37,11 +37,7 @@ fn uses(code: &str) -> Vec<&'static str> {
     let mut found = Vec::new();
     for (position, _) in code.match_indices("crate::") {
         let rest = &code[position + "crate::".len()..];
-        let named = if rest.starts_with('{') {
-            top_level_names(rest)
-        } else {
-            vec![rest]
-        };
+        let named = if rest.starts_with('{') { top_level_names(rest) } else { vec![rest] };
         for name in named {
             found.extend(LAYERS.iter().filter(|layer| {
                 name.strip_prefix(**layer)
@@ -90,12 +86,9 @@ fn a_file_uses_only_layers_below_its_own() {
         .into_iter()
         .filter_map(|(path, rank, code)| Some((path, rank?, code)))
         .flat_map(|(path, rank, code)| {
-            let above = uses(&code)
-                .into_iter()
-                .filter(move |layer| LAYERS.iter().position(|name| name == layer) > Some(rank));
-            above
-                .map(move |layer| format!("{path} uses {layer}"))
-                .collect::<Vec<_>>()
+            let above =
+                uses(&code).into_iter().filter(move |layer| LAYERS.iter().position(|name| name == layer) > Some(rank));
+            above.map(move |layer| format!("{path} uses {layer}")).collect::<Vec<_>>()
         })
         .collect();
     assert_eq!(wrong, Vec::<String>::new());
@@ -134,12 +127,7 @@ fn rules_and_builders_are_pure() {
 fn files_are_short() {
     let long: Vec<String> = code()
         .iter()
-        .map(|(path, _, code)| {
-            (
-                path,
-                code.split("#[cfg(test)]").next().unwrap_or_default().lines().count(),
-            )
-        })
+        .map(|(path, _, code)| (path, code.split("#[cfg(test)]").next().unwrap_or_default().lines().count()))
         .filter(|(_, lines)| *lines > 300)
         .map(|(path, lines)| format!("{path}: {lines} lines"))
         .collect();
@@ -149,16 +137,7 @@ fn files_are_short() {
 #[test]
 fn there_is_one_tls_provider() {
     let tree = std::process::Command::new(env!("CARGO"))
-        .args([
-            "tree",
-            "--package",
-            "idp-operator",
-            "--edges",
-            "normal,build",
-            "--prefix",
-            "none",
-            "--offline",
-        ])
+        .args(["tree", "--package", "idp-operator", "--edges", "normal,build", "--prefix", "none", "--offline"])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .output()
         .unwrap();

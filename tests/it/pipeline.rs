@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use idp_operator::api::{IdentityProvider, StrategyInstance, TenantJwtSecret, UserIdpAuthenticator};
+use idp_operator::{
+    api::{IdentityProvider, StrategyInstance, StrategyInstanceStatus, TenantJwtSecret, UserIdpAuthenticator},
+    cluster::report::report,
+};
 use k8s_openapi::api::{
     core::v1::{ConfigMap, Namespace, Secret},
     rbac::v1::RoleBinding,
@@ -41,41 +44,23 @@ async fn populate(scene: &Scene, server: &KeyServer) {
             }),
         )
         .await;
-    scene
-        .apply::<TenantJwtSecret>("good", json!({ "tenantId": "good", "signingAlgorithm": "HS256" }))
-        .await;
-    scene
-        .apply::<TenantJwtSecret>("bad", json!({ "tenantId": "bad" }))
-        .await;
+    scene.apply::<TenantJwtSecret>("good", json!({ "tenantId": "good", "signingAlgorithm": "HS256" })).await;
+    scene.apply::<TenantJwtSecret>("bad", json!({ "tenantId": "bad" })).await;
     scene.apply::<UserIdpAuthenticator>("good", link("good")).await;
     scene.apply::<UserIdpAuthenticator>("bad", link("missing")).await;
-    scene
-        .apply::<StrategyInstance>("good", json!({ "type": "userpass" }))
-        .await;
-    scene
-        .apply::<StrategyInstance>("bad", json!({ "type": "userpass", "isSyncActive": true }))
-        .await;
+    scene.apply::<StrategyInstance>("good", json!({ "type": "userpass" })).await;
+    scene.apply::<StrategyInstance>("bad", json!({ "type": "userpass", "isSyncActive": true })).await;
 }
 
 async fn judged(scene: &Scene) {
     scene.verdict::<IdentityProvider>("good", "True", "Ready").await;
-    scene
-        .verdict::<IdentityProvider>("bad", "False", "AddressForbidden")
-        .await;
+    scene.verdict::<IdentityProvider>("bad", "False", "AddressForbidden").await;
     scene.verdict::<TenantJwtSecret>("good", "True", "Ready").await;
-    scene
-        .verdict::<TenantJwtSecret>("bad", "False", "SigningAlgorithmNotConfigured")
-        .await;
-    scene
-        .verdict::<UserIdpAuthenticator>("good", "True", "IdentitySet")
-        .await;
-    scene
-        .verdict::<UserIdpAuthenticator>("bad", "False", "IdpNotFound")
-        .await;
+    scene.verdict::<TenantJwtSecret>("bad", "False", "SigningAlgorithmNotConfigured").await;
+    scene.verdict::<UserIdpAuthenticator>("good", "True", "IdentitySet").await;
+    scene.verdict::<UserIdpAuthenticator>("bad", "False", "IdpNotFound").await;
     scene.verdict::<StrategyInstance>("good", "True", "Ready").await;
-    scene
-        .verdict::<StrategyInstance>("bad", "False", "CapabilityNotSupported")
-        .await;
+    scene.verdict::<StrategyInstance>("bad", "False", "CapabilityNotSupported").await;
 }
 
 /// resourceVersions of everything that the operator could write.
@@ -88,10 +73,7 @@ async fn versions(scene: &Scene) -> BTreeMap<String, String> {
             + std::fmt::Debug,
     {
         let list = scene.api::<K>().list(&ListParams::default()).await.unwrap();
-        list.items
-            .iter()
-            .map(|object| (format!("{}/{}", K::kind(&()), object.name_any()), version(object)))
-            .collect()
+        list.items.iter().map(|object| (format!("{}/{}", K::kind(&()), object.name_any()), version(object))).collect()
     }
     let mut all = BTreeMap::new();
     all.extend(of::<IdentityProvider>(scene).await);
@@ -126,18 +108,10 @@ async fn a_steady_state_and_a_restart_write_nothing() {
         }
         tokio::time::sleep(Duration::from_secs(1)).await;
         // Labels and annotations wake objects too.
-        scene
-            .merge::<StrategyInstance>("good", json!({ "metadata": { "labels": { "a": "b" } } }))
-            .await;
-        scene
-            .merge::<StrategyInstance>("good", json!({ "metadata": { "labels": { "a": null } } }))
-            .await;
+        scene.merge::<StrategyInstance>("good", json!({ "metadata": { "labels": { "a": "b" } } })).await;
+        scene.merge::<StrategyInstance>("good", json!({ "metadata": { "labels": { "a": null } } })).await;
         tokio::time::sleep(Duration::from_millis(500)).await;
-        assert!(
-            (operator.writes().await).abs() < f64::EPSILON,
-            "{}",
-            operator.get("/metrics").await.1
-        );
+        assert!((operator.writes().await).abs() < f64::EPSILON, "{}", operator.get("/metrics").await.1);
         let mut after = versions(&scene).await;
         // Ours.
         after.insert("StrategyInstance/good".into(), before["StrategyInstance/good"].clone());
@@ -169,20 +143,13 @@ async fn each_object_costs_one_child_and_one_status() {
     }
     let operator = scene.operator().await;
     for number in 0..10 {
-        scene
-            .verdict::<TenantJwtSecret>(&format!("t{number}"), "True", "Ready")
-            .await;
-        scene
-            .verdict::<IdentityProvider>(&format!("i{number}"), "True", "Ready")
-            .await;
+        scene.verdict::<TenantJwtSecret>(&format!("t{number}"), "True", "Ready").await;
+        scene.verdict::<IdentityProvider>(&format!("i{number}"), "True", "Ready").await;
     }
     tokio::time::sleep(Duration::from_millis(500)).await;
     let requests = async |verb: &str, kind: &str| {
         operator
-            .metric(
-                "idp_operator_api_requests_total",
-                &[&format!("verb=\"{verb}\""), &format!("kind=\"{kind}\"")],
-            )
+            .metric("idp_operator_api_requests_total", &[&format!("verb=\"{verb}\""), &format!("kind=\"{kind}\"")])
             .await
     };
     let mut counts = BTreeMap::new();
@@ -223,9 +190,7 @@ async fn a_suspended_object_keeps_its_verdict_and_goes_on_when_resumed() {
     scene.apply::<TenantJwtSecret>("acme", spec("HS512", true)).await;
     let suspended = scene
         .until::<TenantJwtSecret>("acme", |object| {
-            core(object)
-                .condition("Suspended")
-                .is_some_and(|condition| condition.status == "True")
+            core(object).condition("Suspended").is_some_and(|condition| condition.status == "True")
         })
         .await;
     let kept = core(&suspended);
@@ -246,17 +211,11 @@ async fn a_suspended_object_keeps_its_verdict_and_goes_on_when_resumed() {
     assert_eq!(resumed.status.unwrap().algorithm.as_deref(), Some("HS512"));
 
     // One that was never judged is neither ready nor not.
-    scene
-        .apply::<TenantJwtSecret>("asleep", json!({ "tenantId": "asleep", "suspend": true }))
-        .await;
+    scene.apply::<TenantJwtSecret>("asleep", json!({ "tenantId": "asleep", "suspend": true })).await;
     let asleep: TenantJwtSecret = scene.verdict("asleep", "Unknown", "Suspended").await;
     assert_eq!(
         conditions(&core(&asleep)),
-        [
-            "Ready=Unknown Suspended",
-            "Reconciling=True Suspended",
-            "Suspended=True Suspended"
-        ]
+        ["Ready=Unknown Suspended", "Reconciling=True Suspended", "Suspended=True Suspended"]
     );
 }
 
@@ -265,20 +224,14 @@ async fn transition_times_move_only_with_the_status() {
     let scene = Scene::new("times").await;
     let _operator = scene.operator().await;
     let since = |object: &StrategyInstance| core(object).condition("Ready").unwrap().last_transition_time.clone();
-    scene
-        .apply::<StrategyInstance>("one", json!({ "type": "userpass", "isSyncActive": true }))
-        .await;
+    scene.apply::<StrategyInstance>("one", json!({ "type": "userpass", "isSyncActive": true })).await;
     let first: StrategyInstance = scene.verdict("one", "False", "CapabilityNotSupported").await;
     tokio::time::sleep(Duration::from_millis(1100)).await;
-    scene
-        .apply::<StrategyInstance>("one", json!({ "type": "userpass", "doesImplicitRegister": true }))
-        .await;
+    scene.apply::<StrategyInstance>("one", json!({ "type": "userpass", "doesImplicitRegister": true })).await;
     let second: StrategyInstance = scene.verdict("one", "False", "CapabilityNotSupported").await;
     assert_eq!(since(&first), since(&second));
     assert_ne!(core(&first).errors[0].id, core(&second).errors[0].id);
-    scene
-        .apply::<StrategyInstance>("one", json!({ "type": "userpass" }))
-        .await;
+    scene.apply::<StrategyInstance>("one", json!({ "type": "userpass" })).await;
     let third: StrategyInstance = scene.verdict("one", "True", "Ready").await;
     assert!(since(&third).0 > since(&second).0);
 }
@@ -291,15 +244,7 @@ async fn without_right_to_secrets(scene: &Scene) -> (Start, String) {
     let kinds = "identityproviders,tenantjwtsecrets,useridpauthenticators,strategyinstances";
     for (role, verbs, resources) in [
         ("read", "list,watch", format!("{kinds},secrets,configmaps")),
-        (
-            "report",
-            "patch",
-            kinds
-                .split(',')
-                .map(|kind| format!("{kind}/status"))
-                .collect::<Vec<_>>()
-                .join(","),
-        ),
+        ("report", "patch", kinds.split(',').map(|kind| format!("{kind}/status")).collect::<Vec<_>>().join(",")),
         ("events", "create,patch", "events.events.k8s.io".to_owned()),
     ] {
         let resources = resources
@@ -325,15 +270,8 @@ async fn without_right_to_secrets(scene: &Scene) -> (Start, String) {
         assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
         bind(scene, role, account).await;
     }
-    let kubeconfig = plane
-        .control_plane
-        .service_account_kubeconfig(&scene.namespace, account)
-        .await
-        .unwrap();
-    (
-        Start::new(kubeconfig).arg("--watch-namespace").arg(&scene.namespace),
-        account.to_owned(),
-    )
+    let kubeconfig = plane.control_plane.service_account_kubeconfig(&scene.namespace, account).await.unwrap();
+    (Start::new(kubeconfig).arg("--watch-namespace").arg(&scene.namespace), account.to_owned())
 }
 
 async fn bind(scene: &Scene, role: &str, account: &str) {
@@ -343,11 +281,7 @@ async fn bind(scene: &Scene, role: &str, account: &str) {
         "subjects": [{ "kind": "ServiceAccount", "name": account, "namespace": scene.namespace }],
     }))
     .unwrap();
-    scene
-        .api::<RoleBinding>()
-        .create(&PostParams::default(), &binding)
-        .await
-        .unwrap();
+    scene.api::<RoleBinding>().create(&PostParams::default(), &binding).await.unwrap();
 }
 
 #[tokio::test]
@@ -355,53 +289,26 @@ async fn a_missing_permission_is_told_in_the_status_and_its_grant_heals() {
     let scene = Scene::new("denied").await;
     let (start, account) = without_right_to_secrets(&scene).await;
     let operator = start.ready().await;
-    scene
-        .apply::<TenantJwtSecret>("acme", json!({ "tenantId": "acme", "signingAlgorithm": "HS256" }))
-        .await;
+    scene.apply::<TenantJwtSecret>("acme", json!({ "tenantId": "acme", "signingAlgorithm": "HS256" })).await;
     let object: TenantJwtSecret = scene.verdict("acme", "Unknown", "InternalError").await;
     let message = "could not create Secret 'acme-jwt': the API server answered 403 Forbidden (does the operator's role allow it?)";
     let status = object.status.clone().unwrap();
     assert_eq!(status.core.condition("Ready").unwrap().message, message);
-    assert_eq!(
-        conditions(&status.core),
-        ["Ready=Unknown InternalError", "Reconciling=True InternalError"]
-    );
+    assert_eq!(conditions(&status.core), ["Ready=Unknown InternalError", "Reconciling=True InternalError"]);
     assert_eq!(
         serde_json::to_value(&status.last_error).unwrap(),
         json!({ "code": 101_020, "message": "Internal server error", "errors": [message] })
     );
-    assert_eq!(
-        (
-            status.core.errors[0].status.as_str(),
-            status.core.errors[0].code.as_str()
-        ),
-        ("500", "101020")
-    );
-    assert!(
-        operator
-            .metric("idp_operator_reconciles_total", &["result=\"error\""])
-            .await
-            >= 1.0
-    );
-    assert!(
-        operator
-            .metric("idp_operator_api_requests_total", &["code=\"403\""])
-            .await
-            >= 1.0
-    );
+    assert_eq!((status.core.errors[0].status.as_str(), status.core.errors[0].code.as_str()), ("500", "101020"));
+    assert!(operator.metric("idp_operator_reconciles_total", &["result=\"error\""]).await >= 1.0);
+    assert!(operator.metric("idp_operator_api_requests_total", &["code=\"403\""]).await >= 1.0);
 
     // It delays nothing else, and is tried again at growing intervals.
-    scene
-        .apply::<StrategyInstance>("other", json!({ "type": "userpass" }))
-        .await;
+    scene.apply::<StrategyInstance>("other", json!({ "type": "userpass" })).await;
     scene.verdict::<StrategyInstance>("other", "True", "Ready").await;
     let before = version(&scene.api::<TenantJwtSecret>().get("acme").await.unwrap());
     tokio::time::sleep(Duration::from_secs(2)).await;
-    assert_eq!(
-        version(&scene.api::<TenantJwtSecret>().get("acme").await.unwrap()),
-        before,
-        "the status churns"
-    );
+    assert_eq!(version(&scene.api::<TenantJwtSecret>().get("acme").await.unwrap()), before, "the status churns");
 
     let done = Plane::shared().kubectl(&[
         "create",
@@ -430,22 +337,16 @@ async fn an_object_being_deleted_is_left_alone_and_counts_as_missing() {
     })).await;
     let link = json!({ "userId": "1", "idpRef": { "name": "login" }, "idpUserId": "2", "idpUserName": "3" });
     scene.apply::<UserIdpAuthenticator>("link", link).await;
-    scene
-        .verdict::<UserIdpAuthenticator>("link", "True", "IdentitySet")
-        .await;
+    scene.verdict::<UserIdpAuthenticator>("link", "True", "IdentitySet").await;
     let held = json!({ "metadata": { "finalizers": ["example.com/hold"] } });
     scene.merge::<IdentityProvider>("login", held).await;
     scene.delete::<IdentityProvider>("login").await;
-    scene
-        .verdict::<UserIdpAuthenticator>("link", "False", "IdpNotFound")
-        .await;
+    scene.verdict::<UserIdpAuthenticator>("link", "False", "IdpNotFound").await;
     // What it made is not healed any more.
     scene.delete::<ConfigMap>("login-jwks").await;
     tokio::time::sleep(Duration::from_millis(500)).await;
     assert!(scene.api::<ConfigMap>().get_opt("login-jwks").await.unwrap().is_none());
-    let idp: IdentityProvider = scene
-        .merge("login", json!({ "metadata": { "finalizers": null } }))
-        .await;
+    let idp: IdentityProvider = scene.merge("login", json!({ "metadata": { "finalizers": null } })).await;
     assert!(idp.metadata.deletion_timestamp.is_some());
 }
 
@@ -454,17 +355,12 @@ async fn a_terminating_namespace_is_no_error() {
     let scene = Scene::new("terminating").await;
     let operator = scene.operator().await;
     // Its finalizer holds the namespace while it goes.
-    scene
-        .apply::<TenantJwtSecret>("acme", json!({ "tenantId": "acme", "signingAlgorithm": "HS256" }))
-        .await;
+    scene.apply::<TenantJwtSecret>("acme", json!({ "tenantId": "acme", "signingAlgorithm": "HS256" })).await;
     scene.verdict::<TenantJwtSecret>("acme", "True", "Ready").await;
     let held = json!({ "metadata": { "finalizers": ["example.com/hold"] } });
     scene.merge::<TenantJwtSecret>("acme", held).await;
     let namespaces: Api<Namespace> = Api::all(scene.client.clone());
-    namespaces
-        .delete(&scene.namespace, &DeleteParams::default())
-        .await
-        .unwrap();
+    namespaces.delete(&scene.namespace, &DeleteParams::default()).await.unwrap();
     for _ in 0..300 {
         if scene.api::<Secret>().get_opt("acme-jwt").await.unwrap().is_none() {
             break;
@@ -473,17 +369,11 @@ async fn a_terminating_namespace_is_no_error() {
     }
     tokio::time::sleep(Duration::from_millis(500)).await;
     assert!(
-        operator
-            .metric("idp_operator_reconciles_total", &["result=\"error\""])
-            .await
-            .abs()
-            < f64::EPSILON,
+        operator.metric("idp_operator_reconciles_total", &["result=\"error\""]).await.abs() < f64::EPSILON,
         "{}",
         operator.log()
     );
-    scene
-        .merge::<TenantJwtSecret>("acme", json!({ "metadata": { "finalizers": null } }))
-        .await;
+    scene.merge::<TenantJwtSecret>("acme", json!({ "metadata": { "finalizers": null } })).await;
 }
 
 #[tokio::test]
@@ -504,14 +394,25 @@ async fn a_status_of_another_object_of_the_name_is_not_inherited() {
 }
 
 #[tokio::test]
+async fn a_status_judged_before_an_edit_is_not_written_after_it() {
+    let scene = Scene::new("overtaken").await;
+    let old: StrategyInstance = scene.apply("one", json!({ "type": "userpass" })).await;
+    let new: StrategyInstance = scene.apply("one", json!({ "type": "userpass", "name": "edited" })).await;
+    let status = StrategyInstanceStatus { type_: Some("userpass".into()), ..StrategyInstanceStatus::default() };
+    let written = report(&scene.client, "StrategyInstance", &old, &status).await.unwrap();
+    assert!(written.is_none());
+    let written = report(&scene.client, "StrategyInstance", &new, &status).await.unwrap();
+    assert_eq!(written.unwrap().spec.name.as_deref(), Some("edited"));
+    scene.delete::<StrategyInstance>("one").await;
+    assert!(report(&scene.client, "StrategyInstance", &new, &status).await.unwrap().is_none());
+}
+
+#[tokio::test]
 async fn the_chart_s_service_account_is_what_all_this_runs_under() {
     let whoami = std::process::Command::new(Plane::shared().control_plane.kubectl().get_program())
         .args(["auth", "whoami", "--output", "jsonpath={.status.userInfo.username}"])
         .env("KUBECONFIG", &Plane::shared().operator_kubeconfig)
         .output()
         .unwrap();
-    assert_eq!(
-        String::from_utf8(whoami.stdout).unwrap(),
-        format!("system:serviceaccount:{SYSTEM}:idp-operator")
-    );
+    assert_eq!(String::from_utf8(whoami.stdout).unwrap(), format!("system:serviceaccount:{SYSTEM}:idp-operator"));
 }

@@ -17,10 +17,7 @@ fn listed(page: &str) -> BTreeMap<String, Vec<String>> {
         let Some((reason, rest)) = line.strip_prefix("| `").and_then(|rest| rest.split_once("` |")) else {
             continue;
         };
-        let is_filled = rest
-            .trim_end_matches('|')
-            .split('|')
-            .all(|cell| !cell.trim().is_empty());
+        let is_filled = rest.trim_end_matches('|').split('|').all(|cell| !cell.trim().is_empty());
         assert!(is_filled && rest.contains('|'), "{section}: {reason} has an empty cell");
         sections.entry(section.clone()).or_default().push(reason.to_owned());
     }
@@ -43,10 +40,7 @@ fn the_page_lists_every_reason_once_and_no_other() {
         ("All kinds".to_owned(), sorted(CommonReason::ALL)),
         ("IdentityProvider".to_owned(), sorted(IdentityProviderReason::ALL)),
         ("TenantJwtSecret".to_owned(), sorted(TenantJwtSecretReason::ALL)),
-        (
-            "UserIdpAuthenticator".to_owned(),
-            sorted(UserIdpAuthenticatorReason::ALL),
-        ),
+        ("UserIdpAuthenticator".to_owned(), sorted(UserIdpAuthenticatorReason::ALL)),
         ("StrategyInstance".to_owned(), sorted(StrategyInstanceReason::ALL)),
     ]);
     assert_eq!(listed(&std::fs::read_to_string(page).unwrap()), expected);

@@ -34,11 +34,7 @@ async fn the_seed_s_example_is_in_force_as_it_stands() {
     );
     assert_eq!(
         conditions(&core(&object)),
-        [
-            "CapabilitiesSupported=True Succeeded",
-            "Ready=True Ready",
-            "TypeKnown=True Succeeded"
-        ]
+        ["CapabilitiesSupported=True Succeeded", "Ready=True Ready", "TypeKnown=True Succeeded"]
     );
 }
 
@@ -64,21 +60,12 @@ async fn a_flag_beyond_the_type_s_capability_is_off_and_told() {
         "isLoginActive must be false or absent: type 'github-token' has no canLoginRegister; \
          doesImplicitRegister must be false or absent: type 'github-token' has no allowsImplicitSignup"
     );
-    let pointers: Vec<&str> = status
-        .core
-        .errors
-        .iter()
-        .map(|error| error.source.pointer.as_str())
-        .collect();
+    let pointers: Vec<&str> = status.core.errors.iter().map(|error| error.source.pointer.as_str()).collect();
     assert_eq!(pointers, ["/spec/isLoginActive", "/spec/doesImplicitRegister"]);
     assert!(conditions(&status.core).contains(&"Stalled=True CapabilityNotSupported".to_owned()));
-    scene
-        .event("StrategyInstance/tokens Warning CapabilityNotSupported")
-        .await;
+    scene.event("StrategyInstance/tokens Warning CapabilityNotSupported").await;
 
-    scene
-        .apply::<StrategyInstance>("tokens", json!({ "type": "github-token" }))
-        .await;
+    scene.apply::<StrategyInstance>("tokens", json!({ "type": "github-token" })).await;
     let object: StrategyInstance = scene.verdict("tokens", "True", "Ready").await;
     assert_eq!(core(&object).errors, vec![]);
     scene.event("StrategyInstance/tokens Normal Ready").await;
@@ -88,9 +75,7 @@ async fn a_flag_beyond_the_type_s_capability_is_off_and_told() {
 async fn an_unknown_type_may_do_nothing() {
     let scene = Scene::new("si").await;
     let _operator = scene.operator().await;
-    scene
-        .apply::<StrategyInstance>("ldap", json!({ "type": "ldap", "isLoginActive": true }))
-        .await;
+    scene.apply::<StrategyInstance>("ldap", json!({ "type": "ldap", "isLoginActive": true })).await;
     let object: StrategyInstance = scene.verdict("ldap", "False", "UnknownStrategyType").await;
     let status = object.status.unwrap();
     assert_eq!(

@@ -23,8 +23,7 @@ fn base64(raw: &str) -> String {
 
 fn text(secret: &Secret, key: &str) -> String {
     let data = secret.data.as_ref().and_then(|data| data.get(key));
-    data.map(|bytes| String::from_utf8(bytes.0.clone()).unwrap())
-        .unwrap_or_default()
+    data.map(|bytes| String::from_utf8(bytes.0.clone()).unwrap()).unwrap_or_default()
 }
 
 fn generated(algorithm: &str) -> serde_json::Value {
@@ -47,9 +46,7 @@ async fn a_generated_secret_obeys_the_policy_and_is_owned(#[case] algorithm: &st
     let object: TenantJwtSecret = scene.verdict("acme", "True", "Ready").await;
     let secret = scene.api::<Secret>().get("acme-jwt").await.unwrap();
 
-    let value = base64::engine::general_purpose::STANDARD
-        .decode(text(&secret, "secret"))
-        .unwrap();
+    let value = base64::engine::general_purpose::STANDARD.decode(text(&secret, "secret")).unwrap();
     assert_eq!(value.len(), length);
     assert!(value.iter().any(u8::is_ascii_uppercase) && value.iter().any(u8::is_ascii_punctuation));
     assert_eq!(secret.type_.as_deref(), Some("Opaque"));
@@ -62,10 +59,7 @@ async fn a_generated_secret_obeys_the_policy_and_is_owned(#[case] algorithm: &st
     assert_eq!(secret.annotations()["idp-operator.dev/tenant-id"], "acme.example.com");
     assert_eq!(secret.annotations()["idp-operator.dev/format"], "1");
     let owner = &secret.owner_references()[0];
-    assert_eq!(
-        (&owner.uid, owner.controller, owner.block_owner_deletion),
-        (&object.uid().unwrap(), None, None)
-    );
+    assert_eq!((&owner.uid, owner.controller, owner.block_owner_deletion), (&object.uid().unwrap(), None, None));
 
     let status = object.status.clone().unwrap();
     assert_eq!(status.secret_name.as_deref(), Some("acme-jwt"));
@@ -75,11 +69,7 @@ async fn a_generated_secret_obeys_the_policy_and_is_owned(#[case] algorithm: &st
     assert_eq!((status.last_error, status.core.errors), (None, vec![]));
     assert_eq!(
         conditions(&core(&object)),
-        [
-            "AlgorithmConfigured=True Succeeded",
-            "Ready=True Ready",
-            "SecretConfigured=True Succeeded"
-        ]
+        ["AlgorithmConfigured=True Succeeded", "Ready=True Ready", "SecretConfigured=True Succeeded"]
     );
     // A first verdict that is good is no news.
     assert_eq!(scene.events().await, Vec::<String>::new());
@@ -89,9 +79,7 @@ async fn a_generated_secret_obeys_the_policy_and_is_owned(#[case] algorithm: &st
 async fn without_an_algorithm_nothing_is_made_and_the_seed_s_code_says_so() {
     let scene = Scene::new("tjs").await;
     let _operator = scene.operator().await;
-    scene
-        .apply::<TenantJwtSecret>("acme", json!({ "tenantId": "acme.example.com" }))
-        .await;
+    scene.apply::<TenantJwtSecret>("acme", json!({ "tenantId": "acme.example.com" })).await;
     let object: TenantJwtSecret = scene.verdict("acme", "False", "SigningAlgorithmNotConfigured").await;
     assert_eq!(
         conditions(&core(&object)),
@@ -117,9 +105,7 @@ async fn without_an_algorithm_nothing_is_made_and_the_seed_s_code_says_so() {
         json!({ "code": 101_018, "message": "Signing Algorithm not configured", "errors": [message] })
     );
     assert!(scene.api::<Secret>().get_opt("acme-jwt").await.unwrap().is_none());
-    scene
-        .event("TenantJwtSecret/acme Warning SigningAlgorithmNotConfigured")
-        .await;
+    scene.event("TenantJwtSecret/acme Warning SigningAlgorithmNotConfigured").await;
 
     scene.apply::<TenantJwtSecret>("acme", generated("HS256")).await;
     let object: TenantJwtSecret = scene.verdict("acme", "True", "Ready").await;
@@ -127,9 +113,7 @@ async fn without_an_algorithm_nothing_is_made_and_the_seed_s_code_says_so() {
 
     // Taken away again, the secret stays where it is and is still told of.
     let before = version(&scene.api::<Secret>().get("acme-jwt").await.unwrap());
-    scene
-        .apply::<TenantJwtSecret>("acme", json!({ "tenantId": "acme.example.com" }))
-        .await;
+    scene.apply::<TenantJwtSecret>("acme", json!({ "tenantId": "acme.example.com" })).await;
     let object: TenantJwtSecret = scene.verdict("acme", "False", "SigningAlgorithmNotConfigured").await;
     assert_eq!(object.status.unwrap().secret_name.as_deref(), Some("acme-jwt"));
     assert_eq!(version(&scene.api::<Secret>().get("acme-jwt").await.unwrap()), before);
@@ -140,9 +124,7 @@ async fn a_referenced_value_is_judged_published_and_kept_when_its_source_turns_b
     let scene = Scene::new("tjs").await;
     let _operator = scene.operator().await;
     scene.apply::<TenantJwtSecret>("acme", referenced("HS384")).await;
-    let object: TenantJwtSecret = scene
-        .verdict("acme", "False", "AuthenticationSecretNotConfigured")
-        .await;
+    let object: TenantJwtSecret = scene.verdict("acme", "False", "AuthenticationSecretNotConfigured").await;
     let status = object.status.clone().unwrap();
     assert_eq!(status.last_error.unwrap().code, 101_019);
     assert!(conditions(&status.core).contains(&"Reconciling=True AuthenticationSecretNotConfigured".to_owned()));
@@ -158,19 +140,11 @@ async fn a_referenced_value_is_judged_published_and_kept_when_its_source_turns_b
             "errors": ["the value must be at least 48 bytes for HS384, decoded, but is 47"],
         })
     );
-    assert_eq!(
-        (
-            status.core.errors[0].status.as_str(),
-            status.core.errors[0].code.as_str()
-        ),
-        ("400", "101017")
-    );
+    assert_eq!((status.core.errors[0].status.as_str(), status.core.errors[0].code.as_str()), ("400", "101017"));
     assert!(scene.api::<Secret>().get_opt("acme-jwt").await.unwrap().is_none());
 
     // Without padding: published with it.
-    scene
-        .secret("source", "secret", base64(GOOD).trim_end_matches('=').as_bytes())
-        .await;
+    scene.secret("source", "secret", base64(GOOD).trim_end_matches('=').as_bytes()).await;
     scene.verdict::<TenantJwtSecret>("acme", "True", "Ready").await;
     let published = scene.api::<Secret>().get("acme-jwt").await.unwrap();
     assert_eq!(text(&published, "secret"), base64(GOOD));
@@ -179,20 +153,13 @@ async fn a_referenced_value_is_judged_published_and_kept_when_its_source_turns_b
     let object: TenantJwtSecret = scene.verdict("acme", "False", "InvalidRequest").await;
     assert_eq!(object.status.unwrap().secret_name.as_deref(), Some("acme-jwt"));
     scene.delete::<Secret>("source").await;
-    scene
-        .verdict::<TenantJwtSecret>("acme", "False", "AuthenticationSecretNotConfigured")
-        .await;
-    assert_eq!(
-        version(&scene.api::<Secret>().get("acme-jwt").await.unwrap()),
-        version(&published)
-    );
+    scene.verdict::<TenantJwtSecret>("acme", "False", "AuthenticationSecretNotConfigured").await;
+    assert_eq!(version(&scene.api::<Secret>().get("acme-jwt").await.unwrap()), version(&published));
 
     let other: String = GOOD.chars().rev().collect();
     scene.secret("source", "secret", base64(&other).as_bytes()).await;
     scene.verdict::<TenantJwtSecret>("acme", "True", "Ready").await;
-    let published = scene
-        .until::<Secret>("acme-jwt", |secret| text(secret, "secret") == base64(&other))
-        .await;
+    let published = scene.until::<Secret>("acme-jwt", |secret| text(secret, "secret") == base64(&other)).await;
     // The source is never changed.
     let source = scene.api::<Secret>().get("source").await.unwrap();
     assert_eq!((source.owner_references(), source.labels().len()), (&[][..], 0));
@@ -220,10 +187,7 @@ async fn another_algorithm_gets_another_value_and_an_edit_of_anything_else_does_
         (text(&second, "algorithm").as_str(), object.status.unwrap().key_id),
         ("HS512", Some(text(&second, "key-id")))
     );
-    assert_ne!(
-        (text(&first, "secret"), text(&first, "key-id")),
-        (text(&second, "secret"), text(&second, "key-id"))
-    );
+    assert_ne!((text(&first, "secret"), text(&first, "key-id")), (text(&second, "secret"), text(&second, "key-id")));
 }
 
 #[tokio::test]
@@ -250,31 +214,19 @@ async fn a_damaged_output_is_repaired_and_a_good_value_never_replaced_for_it() {
     assert_eq!(healed.annotations()["idp-operator.dev/tenant-id"], "acme.example.com");
 
     // A value that breaks the rules is replaced.
-    scene
-        .merge::<Secret>(
-            "acme-jwt",
-            json!({ "data": { "secret": base64(&base64("too short")) } }),
-        )
-        .await;
-    let repaired = scene
-        .until::<Secret>("acme-jwt", |secret| text(secret, "secret").len() > 40)
-        .await;
+    scene.merge::<Secret>("acme-jwt", json!({ "data": { "secret": base64(&base64("too short")) } })).await;
+    let repaired = scene.until::<Secret>("acme-jwt", |secret| text(secret, "secret").len() > 40).await;
     assert_ne!(text(&repaired, "secret"), text(&first, "secret"));
     scene.event("TenantJwtSecret/acme Warning SecretRepaired").await;
 
     // A lost Secret is made again.
     scene.delete::<Secret>("acme-jwt").await;
-    let made = scene
-        .until::<Secret>("acme-jwt", |secret| secret.uid() != repaired.uid())
-        .await;
+    let made = scene.until::<Secret>("acme-jwt", |secret| secret.uid() != repaired.uid()).await;
     assert_ne!(text(&made, "secret"), text(&repaired, "secret"));
     scene.event("TenantJwtSecret/acme Warning SecretGenerated").await;
     scene
         .until::<TenantJwtSecret>("acme", |object| {
-            object
-                .status
-                .as_ref()
-                .is_some_and(|status| status.key_id == Some(text(&made, "key-id")))
+            object.status.as_ref().is_some_and(|status| status.key_id == Some(text(&made, "key-id")))
         })
         .await;
 }
@@ -289,17 +241,11 @@ async fn a_foreign_secret_is_never_touched_and_its_going_heals() {
     let status = object.status.unwrap();
     assert_eq!((status.secret_name, status.last_error), (None, None));
     assert_eq!(
-        (
-            status.core.errors[0].status.as_str(),
-            status.core.errors[0].code.as_str()
-        ),
+        (status.core.errors[0].status.as_str(), status.core.errors[0].code.as_str()),
         ("409", "secret-conflict")
     );
     assert!(conditions(&status.core).contains(&"Stalled=True SecretConflict".to_owned()));
-    assert_eq!(
-        version(&scene.api::<Secret>().get("acme-jwt").await.unwrap()),
-        version(&foreign)
-    );
+    assert_eq!(version(&scene.api::<Secret>().get("acme-jwt").await.unwrap()), version(&foreign));
 
     scene.delete::<Secret>("acme-jwt").await;
     scene.verdict::<TenantJwtSecret>("acme", "True", "Ready").await;
@@ -315,10 +261,7 @@ async fn an_immutable_output_is_served_as_it_is_and_told_when_it_would_have_to_c
     scene.apply::<TenantJwtSecret>("acme", generated("HS512")).await;
     let object: TenantJwtSecret = scene.verdict("acme", "False", "SecretImmutable").await;
     assert_eq!(object.status.unwrap().key_id, Some(text(&frozen, "key-id")));
-    assert_eq!(
-        version(&scene.api::<Secret>().get("acme-jwt").await.unwrap()),
-        version(&frozen)
-    );
+    assert_eq!(version(&scene.api::<Secret>().get("acme-jwt").await.unwrap()), version(&frozen));
 }
 
 #[tokio::test]

@@ -30,9 +30,7 @@ async fn a_link_follows_its_identity_provider_s_coming_and_going() {
     let scene = Scene::new("uia").await;
     let operator = scene.operator().await;
     let server = KeyServer::http(&jwks(&[ED25519])).await;
-    scene
-        .apply::<UserIdpAuthenticator>("mini", link(&json!({ "idpRef": { "name": "login" } })))
-        .await;
+    scene.apply::<UserIdpAuthenticator>("mini", link(&json!({ "idpRef": { "name": "login" } }))).await;
     let object: UserIdpAuthenticator = scene.verdict("mini", "False", "IdpNotFound").await;
     let message = "idpRef must name an IdentityProvider of this namespace: there is none of the name 'login'";
     let status = object.status.unwrap();
@@ -46,39 +44,24 @@ async fn a_link_follows_its_identity_provider_s_coming_and_going() {
     );
     assert_eq!(
         conditions(&status.core),
-        [
-            "IdentityProviderReady=False IdpNotFound",
-            "Ready=False IdpNotFound",
-            "Reconciling=True IdpNotFound"
-        ]
+        ["IdentityProviderReady=False IdpNotFound", "Ready=False IdpNotFound", "Reconciling=True IdpNotFound"]
     );
     assert_eq!(status.details, None);
 
-    scene
-        .apply::<IdentityProvider>("login", provider(&server.url("/keys")))
-        .await;
+    scene.apply::<IdentityProvider>("login", provider(&server.url("/keys"))).await;
     let object: UserIdpAuthenticator = scene.verdict("mini", "True", "IdentitySet").await;
     let details = object.status.clone().unwrap().details.unwrap();
     assert_eq!(
-        (
-            details.sequence.as_str(),
-            details.creation_date,
-            &details.resource_owner
-        ),
+        (details.sequence.as_str(), details.creation_date, &details.resource_owner),
         ("1", None, &scene.namespace)
     );
-    assert_eq!(
-        conditions(&core(&object)),
-        ["IdentityProviderReady=True Succeeded", "Ready=True IdentitySet"]
-    );
+    assert_eq!(conditions(&core(&object)), ["IdentityProviderReady=True Succeeded", "Ready=True IdentitySet"]);
 
     scene.delete::<IdentityProvider>("login").await;
     let gone: UserIdpAuthenticator = scene.verdict("mini", "False", "IdpNotFound").await;
     // The same problem of the same generation has the same id.
     assert_eq!(core(&gone).errors[0].id, id);
-    scene
-        .apply::<IdentityProvider>("login", provider(&server.url("/keys")))
-        .await;
+    scene.apply::<IdentityProvider>("login", provider(&server.url("/keys"))).await;
     let again: UserIdpAuthenticator = scene.verdict("mini", "True", "IdentitySet").await;
     // Another IdentityProvider, though of the same name.
     assert_eq!(again.status.unwrap().details.unwrap().sequence, "2");
@@ -91,25 +74,17 @@ async fn a_link_by_id_finds_the_identity_provider_of_that_id() {
     let scene = Scene::new("uia").await;
     let _operator = scene.operator().await;
     let server = KeyServer::http(&jwks(&[ED25519])).await;
-    scene
-        .apply::<UserIdpAuthenticator>("lost", link(&json!({ "idpId": "no-such-id" })))
-        .await;
+    scene.apply::<UserIdpAuthenticator>("lost", link(&json!({ "idpId": "no-such-id" }))).await;
     let lost: UserIdpAuthenticator = scene.verdict("lost", "False", "IdpNotFound").await;
     assert_eq!(
         core(&lost).errors[0].detail,
         "idpId must be the status.idpId of an IdentityProvider of this namespace: there is none of the id 'no-such-id'"
     );
     let idp: IdentityProvider = scene.apply("login", provider(&server.url("/keys"))).await;
-    scene
-        .apply::<UserIdpAuthenticator>("mini", link(&json!({ "idpId": idp.uid() })))
-        .await;
-    scene
-        .verdict::<UserIdpAuthenticator>("mini", "True", "IdentitySet")
-        .await;
+    scene.apply::<UserIdpAuthenticator>("mini", link(&json!({ "idpId": idp.uid() }))).await;
+    scene.verdict::<UserIdpAuthenticator>("mini", "True", "IdentitySet").await;
     scene.delete::<IdentityProvider>("login").await;
-    scene
-        .verdict::<UserIdpAuthenticator>("mini", "False", "IdpNotFound")
-        .await;
+    scene.verdict::<UserIdpAuthenticator>("mini", "False", "IdpNotFound").await;
 }
 
 #[tokio::test]
@@ -117,20 +92,14 @@ async fn a_link_is_as_stalled_as_its_identity_provider_and_nothing_else_of_it_ma
     let scene = Scene::new("uia").await;
     let _operator = scene.operator().await;
     let server = KeyServer::http("no keys").await;
-    scene
-        .apply::<IdentityProvider>("login", provider(&server.url("/keys")))
-        .await;
-    scene
-        .apply::<UserIdpAuthenticator>("mini", link(&json!({ "idpRef": { "name": "login" } })))
-        .await;
+    scene.apply::<IdentityProvider>("login", provider(&server.url("/keys"))).await;
+    scene.apply::<UserIdpAuthenticator>("mini", link(&json!({ "idpRef": { "name": "login" } }))).await;
     let waiting: UserIdpAuthenticator = scene.verdict("mini", "False", "IdpNotReady").await;
     assert!(conditions(&core(&waiting)).contains(&"Reconciling=True IdpNotReady".to_owned()));
     assert_eq!(core(&waiting).errors[0].status, "503");
 
     // Metadata services stay forbidden whatever is allowed.
-    scene
-        .apply::<IdentityProvider>("login", provider("http://169.254.169.254/keys"))
-        .await;
+    scene.apply::<IdentityProvider>("login", provider("http://169.254.169.254/keys")).await;
     let stalled = scene
         .until::<UserIdpAuthenticator>("mini", |link| {
             conditions(&core(link)).contains(&"Stalled=True IdpNotReady".to_owned())
@@ -139,9 +108,7 @@ async fn a_link_is_as_stalled_as_its_identity_provider_and_nothing_else_of_it_ma
     assert!(!conditions(&core(&stalled)).contains(&"Reconciling=True IdpNotReady".to_owned()));
 
     server.answer("200 OK", "", &jwks(&[ED25519]));
-    scene
-        .apply::<IdentityProvider>("login", provider(&server.url("/keys")))
-        .await;
+    scene.apply::<IdentityProvider>("login", provider(&server.url("/keys"))).await;
     let ready: UserIdpAuthenticator = scene.verdict("mini", "True", "IdentitySet").await;
     let mut edited = provider(&server.url("/keys"));
     edited["headerName"] = json!("x-token");
@@ -153,10 +120,7 @@ async fn a_link_is_as_stalled_as_its_identity_provider_and_nothing_else_of_it_ma
                 .is_some_and(|status| status.details.as_ref().is_some_and(|details| details.sequence == "4"))
         })
         .await;
-    assert_eq!(
-        version(&scene.api::<UserIdpAuthenticator>().get("mini").await.unwrap()),
-        version(&ready)
-    );
+    assert_eq!(version(&scene.api::<UserIdpAuthenticator>().get("mini").await.unwrap()), version(&ready));
 }
 
 #[tokio::test]
@@ -164,14 +128,10 @@ async fn a_changed_name_is_another_configuration() {
     let scene = Scene::new("uia").await;
     let _operator = scene.operator().await;
     let server = KeyServer::http(&jwks(&[ED25519])).await;
-    scene
-        .apply::<IdentityProvider>("login", provider(&server.url("/keys")))
-        .await;
+    scene.apply::<IdentityProvider>("login", provider(&server.url("/keys"))).await;
     let by_ref = json!({ "idpRef": { "name": "login" } });
     scene.apply::<UserIdpAuthenticator>("mini", link(&by_ref)).await;
-    scene
-        .verdict::<UserIdpAuthenticator>("mini", "True", "IdentitySet")
-        .await;
+    scene.verdict::<UserIdpAuthenticator>("mini", "True", "IdentitySet").await;
     let mut renamed = link(&by_ref);
     renamed["idpUserName"] = json!("maxi@example.com");
     scene.apply::<UserIdpAuthenticator>("mini", renamed).await;

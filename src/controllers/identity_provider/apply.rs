@@ -3,10 +3,9 @@
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::{Resource as _, ResourceExt as _};
 
-use super::decide::Plan;
 use crate::{
     api::IdentityProvider,
-    cluster::{child, error::Error, key::ObjectKey},
+    cluster::{child, error::Error},
     controllers::{
         context::{Context, Published},
         kinds::Managed as _,
@@ -21,42 +20,29 @@ use crate::{
 pub enum Output {
     /// It is as it ought to be.
     Published,
+    /// There is none, and none is made only to be withdrawn.
+    None,
     /// One of its name is not ours, and was left alone.
     NotOurs,
-    /// It was left as it is: nothing is known that could replace what is there.
-    Left,
+    /// It is immutable, and would have to change.
+    Immutable,
 }
 
-/// Makes the output what the plan says.
+/// Publishes these keys, or none: what is there is withdrawn.
 ///
 /// # Errors
 /// When calls to the API server fail.
-pub async fn apply(object: &IdentityProvider, ctx: &Context, plan: &Plan, reads: Reads) -> Result<Output, Error> {
-    let key = object.sibling(&configmap::name(&object.name_any()));
-    match plan {
-        Plan::Publish(keys) => publish(object, ctx, &key, Some(keys), reads).await,
-        Plan::Withdraw => publish(object, ctx, &key, None, reads).await,
-        Plan::Leave => Ok(Output::Left),
-    }
-}
-
-async fn publish(
+pub async fn apply(
     object: &IdentityProvider,
     ctx: &Context,
-    key: &ObjectKey,
     keys: Option<&KeySet>,
     reads: Reads,
 ) -> Result<Output, Error> {
+    let key = &object.sibling(&configmap::name(&object.name_any()));
     let known = ctx.world.configmaps.version(key);
     let digest = digest(object, keys);
     if let Some(version) = &known
-        && ctx.outputs.is_published(
-            key,
-            &Published {
-                version: version.clone(),
-                digest: digest.clone(),
-            },
-        )
+        && ctx.outputs.is_published(key, &Published { version: version.clone(), digest: digest.clone() })
     {
         return Ok(Output::Published);
     }
@@ -64,25 +50,21 @@ async fn publish(
         (None, Reads::Watched) => None,
         _ => child::get(&ctx.client, key).await?,
     };
-    if existing
-        .as_ref()
-        .is_some_and(|existing| !configmap::is_ours(existing, object))
-    {
+    if existing.as_ref().is_some_and(|existing| !configmap::is_ours(existing, object)) {
         return Ok(Output::NotOurs);
     }
-    // None is made only to be withdrawn.
     if existing.is_none() && keys.is_none() {
-        return Ok(Output::Published);
+        return Ok(Output::None);
     }
     let desired = configmap::desired(object, keys, existing.as_ref());
-    let is_same = existing.is_some_and(|mut existing| {
+    let existing = existing.map(|mut existing| {
         existing.metadata.managed_fields = None;
-        existing == desired
+        existing
     });
-    let published = if is_same {
-        desired
-    } else {
-        child::write(&ctx.client, &desired).await?
+    let published = match existing {
+        Some(existing) if existing == desired => desired,
+        Some(existing) if existing.immutable == Some(true) => return Ok(Output::Immutable),
+        _ => child::write(&ctx.client, &desired).await?,
     };
     let version = published.meta().resource_version.clone().unwrap_or_default();
     ctx.outputs.set_published(key, Some(Published { version, digest }));

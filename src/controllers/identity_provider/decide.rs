@@ -1,6 +1,5 @@
 //! What to publish, and the verdict on an identity provider.
 
-use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt as _;
 
@@ -19,41 +18,29 @@ use crate::{
     domain::{
         details,
         digest::sha256_hex,
-        jwks::{KeySet, KeySetError},
-        key_source::{KeysError, STALE_AFTER},
+        jwks::KeySet,
+        key_source::STALE_AFTER,
         reasons::IdentityProviderReason as Reason,
         verdict::{Finding, Judgement},
         verdicts::identity_provider::{
             KEYS_FRESH, KEYS_REACHABLE, KEYS_VALID, PUBLISHED, keys_problem, keys_stale, publish_conflict,
+            publish_immutable,
         },
     },
 };
 
-/// What the output ought to be.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Plan {
-    /// These keys.
-    Publish(KeySet),
-    /// An empty set: the keys are no longer to be trusted, or not those of this source.
-    Withdraw,
-    /// Whatever it is: no good keys were seen yet, and nothing is known to be published.
-    Leave,
-}
-
-/// What to publish: the last good keys while they are fresh.
+/// What to publish: the last good keys while they are fresh. Nothing means to withdraw what is there: what is not known
+/// to be good keys of this source is not to be trusted.
 #[must_use]
-pub fn plan(seen: &Observed) -> Plan {
-    match (&seen.keys.good, seen.keys.last) {
-        (_, Err(KeysError::Judged(KeySetError::PrivateKeyPublished))) => Plan::Withdraw,
-        (Some((_, at)), _) if is_stale(*at, seen.now) => Plan::Withdraw,
-        (Some((keys, _)), _) => Plan::Publish(keys.clone()),
-        (None, _) if seen.is_published_by_another => Plan::Withdraw,
-        (None, _) => Plan::Leave,
-    }
+pub fn plan(seen: &Observed) -> Option<&KeySet> {
+    let (keys, _) = seen.keys.good.as_ref()?;
+    (!is_stale(seen)).then_some(keys)
 }
 
-fn is_stale(good_at: Timestamp, now: Timestamp) -> bool {
-    now.duration_since(good_at) >= STALE_AFTER
+/// Keys turn stale only while their source gives none: a look that is due is awaited first.
+fn is_stale(seen: &Observed) -> bool {
+    let good_at = seen.keys.good.as_ref().map(|(_, at)| *at);
+    seen.keys.last.is_err() && good_at.is_some_and(|at| seen.now.duration_since(at) >= STALE_AFTER)
 }
 
 /// The verdict, after the plan was carried out.
@@ -61,17 +48,14 @@ fn is_stale(good_at: Timestamp, now: Timestamp) -> bool {
 pub fn decide(
     object: &IdentityProvider,
     seen: &Observed,
-    plan: &Plan,
+    plan: Option<&KeySet>,
     output: Output,
 ) -> Verdict<IdentityProviderStatus> {
     let old = object.status.as_ref();
-    let keys = match plan {
-        Plan::Publish(keys) if output == Output::Published => Some(keys),
-        _ => None,
-    };
+    let served = plan.filter(|_| output == Output::Published);
     let status = IdentityProviderStatus {
         idp_id: object.uid(),
-        keys: keys.map(|keys| keys_status(object, keys, seen)),
+        keys: served.map(|keys| keys_status(object, keys, seen)),
         details: Some(details::next(
             old.and_then(|old| old.details.as_ref()),
             &config_digest(object),
@@ -82,24 +66,25 @@ pub fn decide(
         ..IdentityProviderStatus::default()
     };
     Verdict {
-        judgement: judgement(object, seen, output, keys),
+        judgement: judgement(object, seen, output, served),
         notices: rotation_notice(old, &status).into_iter().collect(),
         status,
-        requeue: Some(wait(seen)),
+        requeue: wait(seen),
     }
 }
 
-fn judgement(object: &IdentityProvider, seen: &Observed, output: Output, keys: Option<&KeySet>) -> Judgement {
+fn judgement(object: &IdentityProvider, seen: &Observed, output: Output, served: Option<&KeySet>) -> Judgement {
+    let name = || configmap::name(&object.name_any());
     let published = match output {
-        Output::NotOurs => Finding::failed(PUBLISHED, publish_conflict(&configmap::name(&object.name_any()))),
         Output::Published => Finding::succeeded(PUBLISHED, "the ConfigMap is as it ought to be"),
-        Output::Left => Finding::not_evaluated(PUBLISHED),
+        Output::NotOurs => Finding::failed(PUBLISHED, publish_conflict(&name())),
+        Output::Immutable => Finding::failed(PUBLISHED, publish_immutable(&name())),
+        Output::None => Finding::not_evaluated(PUBLISHED),
     };
-    let served = keys.is_some();
     let mut reachable = Finding::succeeded(KEYS_REACHABLE, "keysEndpoint answers");
     let mut valid = Finding::succeeded(KEYS_VALID, "keysEndpoint answers with good keys");
     if let Err(error) = seen.keys.last {
-        let (condition, problem) = keys_problem(error, served);
+        let (condition, problem) = keys_problem(error, served.is_some());
         if condition == KEYS_REACHABLE {
             reachable = Finding::failed(KEYS_REACHABLE, problem);
             valid = Finding::not_evaluated(KEYS_VALID);
@@ -107,15 +92,21 @@ fn judgement(object: &IdentityProvider, seen: &Observed, output: Output, keys: O
             valid = Finding::failed(KEYS_VALID, problem);
         }
     }
+    // What was withdrawn for its age is forgotten, so that after a restart only the status knows why.
+    let was_stale = || {
+        let fresh = object.status.as_ref().and_then(|status| status.core.condition(KEYS_FRESH));
+        seen.keys.last.is_err() && fresh.is_some_and(|fresh| fresh.reason == Reason::KeysStale.as_str())
+    };
     let fresh = match &seen.keys.good {
-        Some((_, at)) if is_stale(*at, seen.now) => Finding::failed(KEYS_FRESH, keys_stale()),
+        Some(_) if is_stale(seen) => Finding::failed(KEYS_FRESH, keys_stale()),
+        None if was_stale() => Finding::failed(KEYS_FRESH, keys_stale()),
         Some(_) => Finding::succeeded(KEYS_FRESH, "the published keys are fresh"),
         None => Finding::not_evaluated(KEYS_FRESH),
     };
     Judgement {
         findings: vec![published, reachable, valid, fresh],
         ready_reason: Reason::Ready.into(),
-        ready_message: keys.map(published_message).unwrap_or_default(),
+        ready_message: served.map(published_message).unwrap_or_default(),
     }
 }
 
@@ -129,9 +120,7 @@ fn published_message(keys: &KeySet) -> String {
 fn keys_status(object: &IdentityProvider, keys: &KeySet, seen: &Observed) -> KeysStatus {
     let sha256 = keys.digest(&object.spec.issuer, &object.spec.keys_endpoint);
     let old = object.status.as_ref();
-    let unchanged = old
-        .and_then(|old| old.keys.as_ref())
-        .filter(|told| told.sha256 == sha256);
+    let unchanged = old.and_then(|old| old.keys.as_ref()).filter(|told| told.sha256 == sha256);
     let good_at = seen.keys.good.as_ref().map_or(seen.now, |(_, at)| *at);
     // While the endpoint works it would be another status each time: then it is written once, when that ends.
     let ends_now = seen.keys.last.is_err() && old.is_some_and(|old| works(&old.core));
@@ -152,45 +141,40 @@ fn keys_status(object: &IdentityProvider, keys: &KeySet, seen: &Observed) -> Key
 /// What the spec comes to, spelled in one way: an empty header name is the default.
 fn config_digest(object: &IdentityProvider) -> String {
     let spec = &object.spec;
-    let header = if spec.header_name.is_empty() {
-        DEFAULT_HEADER_NAME
-    } else {
-        &spec.header_name
-    };
+    let header = if spec.header_name.is_empty() { DEFAULT_HEADER_NAME } else { &spec.header_name };
     let insecure = spec.allow_insecure_http.to_string();
     sha256_hex(&[&spec.jwt_endpoint, &spec.issuer, &spec.keys_endpoint, header, &insecure].map(str::as_bytes))
 }
 
-/// Tells of another set of keys, not of the first one.
+/// Tells of another set of keys; not of the first one, nor of the same keys under another issuer or endpoint.
 fn rotation_notice(old: Option<&IdentityProviderStatus>, new: &IdentityProviderStatus) -> Option<Notice> {
+    let config = |status: &IdentityProviderStatus| status.details.as_ref().map(|details| details.config_digest.clone());
+    let is_reconfigured = config(old?) != config(new);
     let (old, new) = (old?.keys.as_ref()?, new.keys.as_ref()?);
-    (old.sha256 != new.sha256).then(|| Notice {
+    let is_rotated = old.sha256 != new.sha256 && (!is_reconfigured || old.key_ids != new.key_ids);
+    is_rotated.then(|| Notice {
         warning: false,
         reason: "SigningKeysRotated".to_owned(),
         note: format!("the published keys changed: there are {} now", new.count),
     })
 }
 
-fn wait(seen: &Observed) -> std::time::Duration {
-    let stale = seen
-        .keys
-        .good
-        .as_ref()
-        .and_then(|(_, at)| at.checked_add(STALE_AFTER).ok());
-    let next = stale
-        .filter(|stale| *stale > seen.now)
-        .map_or(seen.keys.next, |stale| stale.min(seen.keys.next));
-    next.duration_since(seen.now)
-        .max(SignedDuration::from_millis(100))
-        .unsigned_abs()
+/// Until the next look, or until keys turn stale. A look that is due is under way: its end wakes the object.
+fn wait(seen: &Observed) -> Option<std::time::Duration> {
+    let stale = seen.keys.good.as_ref().and_then(|(_, at)| at.checked_add(STALE_AFTER).ok());
+    let times = [Some(seen.keys.next), stale.filter(|_| seen.keys.last.is_err())];
+    let next = times.into_iter().flatten().filter(|time| *time > seen.now).min()?;
+    Some(next.duration_since(seen.now).unsigned_abs())
 }
 
 #[cfg(test)]
 mod tests {
+    use jiff::Timestamp;
+
     use crate::{
         api::IdentityProviderSpec,
         domain::{
-            key_source::{FetchError, KeysSeen},
+            key_source::{FetchError, KeysError, KeysSeen},
             verdict::Outcome,
         },
     };
@@ -210,17 +194,8 @@ mod tests {
 
     fn seen(good_at: Option<i64>, last: Result<(), KeysError>, now: i64) -> Observed {
         let good = good_at.map(|second| (keys(), at(second)));
-        let keys = KeysSeen {
-            last,
-            good,
-            failures: 1,
-            next: at(now + 60),
-        };
-        Observed {
-            keys,
-            is_published_by_another: false,
-            now: at(now),
-        }
+        let keys = KeysSeen { last, good, failures: 1, next: at(now + 60) };
+        Observed { keys, now: at(now) }
     }
 
     fn unreachable() -> Result<(), KeysError> {
@@ -241,66 +216,44 @@ mod tests {
 
     /// Conditions that are False, and what stands against Ready.
     fn verdict(seen: &Observed) -> (Vec<&'static str>, Option<&'static str>) {
-        let plan = plan(seen);
-        let output = if plan == Plan::Leave {
-            Output::Left
-        } else {
-            Output::Published
-        };
-        let verdict = decide(&object(), seen, &plan, output);
-        let findings = &verdict.judgement.findings;
-        let failed = findings.iter().filter_map(|finding| match &finding.outcome {
+        let verdict = decide(&object(), seen, plan(seen), Output::Published);
+        let failed = verdict.judgement.findings.iter().filter_map(|finding| match &finding.outcome {
             Outcome::Failed(problem) => Some(problem.reason),
             _ => None,
         });
-        (
-            failed.collect(),
-            verdict.judgement.blocker().map(|problem| problem.reason),
-        )
+        (failed.collect(), verdict.judgement.blocker().map(|problem| problem.reason))
     }
 
     #[test]
     fn an_outage_is_told_but_the_last_good_keys_serve_until_they_are_stale() {
         assert_eq!(verdict(&seen(Some(0), Ok(()), 10)), (vec![], None));
         let outage = seen(Some(0), unreachable(), 24 * HOUR - 1);
-        assert_eq!(plan(&outage), Plan::Publish(keys()));
+        assert_eq!(plan(&outage), Some(&keys()));
         assert_eq!(verdict(&outage), (vec!["KeysUnreachable"], None));
         let stale = seen(Some(0), unreachable(), 24 * HOUR);
-        assert_eq!(plan(&stale), Plan::Withdraw);
-        assert_eq!(
-            verdict(&stale),
-            (vec!["KeysUnreachable", "KeysStale"], Some("KeysUnreachable"))
-        );
+        assert_eq!(plan(&stale), None);
+        assert_eq!(verdict(&stale), (vec!["KeysUnreachable", "KeysStale"], Some("KeysUnreachable")));
     }
 
     #[test]
-    fn without_any_good_keys_nothing_is_touched() {
+    fn keys_are_never_stale_before_a_look_has_failed() {
+        let resumed = seen(Some(0), Ok(()), 48 * HOUR);
+        assert_eq!((plan(&resumed), verdict(&resumed)), (Some(&keys()), (vec![], None)));
+    }
+
+    #[test]
+    fn without_good_keys_of_this_source_nothing_is_to_be_trusted() {
         let never = seen(None, unreachable(), 10);
-        assert_eq!(plan(&never), Plan::Leave);
+        assert_eq!(plan(&never), None);
         assert_eq!(verdict(&never), (vec!["KeysUnreachable"], Some("KeysUnreachable")));
-    }
-
-    #[test]
-    fn keys_of_another_source_are_withdrawn() {
-        let other = Observed {
-            is_published_by_another: true,
-            ..seen(None, unreachable(), 10)
-        };
-        assert_eq!(plan(&other), Plan::Withdraw);
-        assert_eq!(verdict(&other), (vec!["KeysUnreachable"], Some("KeysUnreachable")));
     }
 
     #[test]
     fn the_time_of_the_last_good_look_is_written_once_when_an_outage_begins() {
         let mut object = object();
         let mut look = |seen: &Observed| {
-            let plan = plan(seen);
-            let verdict = decide(&object, seen, &plan, Output::Published);
-            let subject = crate::desired::status::Subject {
-                uid: "u",
-                generation: 1,
-                now: seen.now,
-            };
+            let verdict = decide(&object, seen, plan(seen), Output::Published);
+            let subject = crate::desired::status::Subject { uid: "u", generation: 1, now: seen.now };
             let old = object.status.clone().unwrap_or_default();
             let core = crate::desired::status::judged(&old.core, &verdict.judgement, subject);
             let status = IdentityProviderStatus { core, ..verdict.status };
@@ -316,9 +269,14 @@ mod tests {
 
     #[test]
     fn the_next_look_is_when_keys_turn_stale_if_that_comes_first() {
-        assert_eq!(wait(&seen(Some(0), Ok(()), 10)).as_secs(), 60);
-        assert_eq!(wait(&seen(Some(0), unreachable(), 24 * HOUR - 20)).as_secs(), 20);
-        assert_eq!(wait(&seen(Some(0), unreachable(), 24 * HOUR + 20)).as_secs(), 60);
+        let seconds = |seen: &Observed| wait(seen).map(|wait| wait.as_secs());
+        assert_eq!(seconds(&seen(Some(0), Ok(()), 10)), Some(60));
+        assert_eq!(seconds(&seen(Some(0), unreachable(), 24 * HOUR - 20)), Some(20));
+        assert_eq!(seconds(&seen(Some(0), unreachable(), 24 * HOUR + 20)), Some(60));
+        // While a look is under way there is nothing to look at.
+        let mut due = seen(None, unreachable(), 10);
+        due.keys.next = due.now;
+        assert_eq!(wait(&due), None);
     }
 
     #[test]

@@ -28,6 +28,6 @@ pub async fn step(
         return Ok(Step::Wait);
     };
     let plan = decide::plan(&seen);
-    let output = apply::apply(&object, &ctx, &plan, reads).await?;
-    Ok(decide::decide(&object, &seen, &plan, output).into())
+    let output = apply::apply(&object, &ctx, plan, reads).await?;
+    Ok(decide::decide(&object, &seen, plan, output).into())
 }

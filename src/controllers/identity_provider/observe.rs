@@ -21,8 +21,6 @@ use crate::{
 pub struct Observed {
     /// Its keys.
     pub keys: KeysSeen,
-    /// What is published is not from this source, or not as this operator published it.
-    pub is_published_by_another: bool,
     /// Now.
     pub now: Timestamp,
 }
@@ -38,27 +36,19 @@ pub async fn observe(object: &IdentityProvider, ctx: &Context) -> Result<Option<
     let Some(mut keys) = ctx.fetcher.look(&key, &uid, &source, now) else {
         return Ok(None);
     };
-    let mut is_published_by_another = false;
     let told = object.status.as_ref().and_then(|status| status.keys.as_ref());
     if let (None, Err(error), Some(told)) = (&keys.good, keys.last, told)
         && error != KeysError::Judged(KeySetError::PrivateKeyPublished)
     {
         let output = object.sibling(&configmap::name(&object.name_any()));
         let published: Option<ConfigMap> = child::get(&ctx.client, &output).await?;
-        match published.and_then(|published| published_keys(&published, &source, told)) {
-            Some(set) => {
-                let at = verified_at(object, told, now);
-                ctx.fetcher.take_up(&key, &uid, &source, &set, at);
-                keys.good = Some((set, at));
-            }
-            None => is_published_by_another = true,
+        if let Some(set) = published.and_then(|published| published_keys(&published, &source, told)) {
+            let at = verified_at(object, told, now);
+            ctx.fetcher.take_up(&key, &uid, &source, &set, at);
+            keys.good = Some((set, at));
         }
     }
-    Ok(Some(Observed {
-        keys,
-        is_published_by_another,
-        now,
-    }))
+    Ok(Some(Observed { keys, now }))
 }
 
 /// The published keys, if they are those that the status tells of, of this very source. Nobody who may edit a ConfigMap
@@ -73,18 +63,13 @@ fn published_keys(published: &ConfigMap, source: &KeySource, told: &KeysStatus) 
 /// process may have seen them until it ended.
 fn verified_at(object: &IdentityProvider, told: &KeysStatus, now: Timestamp) -> Timestamp {
     let core = object.status.as_ref().map(|status| &status.core);
-    if core.is_some_and(works) {
-        now
-    } else {
-        told.verified_time.0
-    }
+    if core.is_some_and(works) { now } else { told.verified_time.0 }
 }
 
 /// Whether the last verdict was that the endpoint gives good keys.
 #[must_use]
 pub fn works(core: &StatusCore) -> bool {
-    [KEYS_REACHABLE, KEYS_VALID].iter().all(|type_| {
-        core.condition(type_)
-            .is_some_and(|condition| condition.status == "True")
-    })
+    [KEYS_REACHABLE, KEYS_VALID]
+        .iter()
+        .all(|type_| core.condition(type_).is_some_and(|condition| condition.status == "True"))
 }

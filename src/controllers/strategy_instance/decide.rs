@@ -28,20 +28,11 @@ pub fn decide(object: &StrategyInstance) -> Verdict<StrategyInstanceStatus> {
         Some(can) => {
             let (effective, excess) = capability::effective(spec, can);
             let capabilities = if excess.is_empty() {
-                Finding::succeeded(
-                    CAPABILITIES_SUPPORTED,
-                    "no flag asks for more than the type is capable of",
-                )
+                Finding::succeeded(CAPABILITIES_SUPPORTED, "no flag asks for more than the type is capable of")
             } else {
                 Finding::failed(CAPABILITIES_SUPPORTED, capability_not_supported(&spec.type_, &excess))
             };
-            (
-                effective,
-                vec![
-                    Finding::succeeded(TYPE_KNOWN, "the type is in the catalogue"),
-                    capabilities,
-                ],
-            )
+            (effective, vec![Finding::succeeded(TYPE_KNOWN, "the type is in the catalogue"), capabilities])
         }
     };
     Verdict {

@@ -31,25 +31,18 @@ pub async fn apply(
     let (algorithm, value) = match action {
         Action::Keep => return Ok(seen.output.clone()),
         Action::Heal(algorithm) => (*algorithm, None),
-        Action::Generate(algorithm) => (
-            *algorithm,
-            Some(new_value(
-                policy::generate(*algorithm, &mut SysRng).map_err(Error::Entropy)?,
-            )),
-        ),
+        Action::Generate(algorithm) => {
+            (*algorithm, Some(new_value(policy::generate(*algorithm, &mut SysRng).map_err(Error::Entropy)?)))
+        }
         Action::Publish(algorithm, text) => (*algorithm, Some(new_value(text.clone()))),
     };
     let output = seen.output.as_ref();
     let parts = Parts {
         value,
         algorithm,
-        key_id: output
-            .and_then(|output| output.key_id.clone())
-            .unwrap_or_else(new_key_id),
+        key_id: output.and_then(|output| output.key_id.clone()).unwrap_or_else(new_key_id),
         now: seen.now,
-        issued_at: output
-            .filter(|output| output.is_labelled_well(seen.now))
-            .and_then(|output| output.issued_at),
+        issued_at: output.and_then(|output| output.sane_issued_at(seen.now)),
     };
     let key = object.sibling(&secret::name(&object.name_any()));
     let existing = match output {
@@ -67,17 +60,11 @@ async fn live(ctx: &Context, key: &crate::cluster::key::ObjectKey, version: &str
     let existing: Option<Secret> = child::get(&ctx.client, key).await?;
     existing
         .filter(|existing| existing.metadata.resource_version.as_deref() == Some(version))
-        .ok_or_else(|| Error::Raced {
-            kind: Secret::KIND,
-            name: key.name.clone(),
-        })
+        .ok_or_else(|| Error::Raced { kind: Secret::KIND, name: key.name.clone() })
 }
 
 fn new_value(text: SecretString) -> NewValue {
-    NewValue {
-        text,
-        key_id: new_key_id(),
-    }
+    NewValue { text, key_id: new_key_id() }
 }
 
 fn new_key_id() -> String {

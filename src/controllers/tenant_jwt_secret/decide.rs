@@ -47,19 +47,12 @@ pub enum Action {
 #[must_use]
 pub fn plan(object: &TenantJwtSecret, seen: &Observed) -> Plan {
     let name = desired::secret::name(&object.name_any());
-    let keep = |problem| Plan {
-        action: Action::Keep,
-        problem: Some(problem),
-    };
+    let keep = |problem| Plan { action: Action::Keep, problem: Some(problem) };
     let Some(algorithm) = object.spec.signing_algorithm else {
         return keep(TenantProblem::SigningAlgorithmNotConfigured);
     };
     let uid = object.uid().unwrap_or_default();
-    if seen
-        .output
-        .as_ref()
-        .is_some_and(|output| !output.is_ours(&object.spec.tenant_id, &uid))
-    {
+    if seen.output.as_ref().is_some_and(|output| !output.is_ours(&object.spec.tenant_id, &uid)) {
         return keep(TenantProblem::SecretConflict { secret: name });
     }
     let action = match wanted(object, seen, algorithm) {
@@ -83,14 +76,7 @@ fn wanted(object: &TenantJwtSecret, seen: &Observed, algorithm: SigningAlgorithm
         (Source::Generated, _) => Ok(Action::Generate(algorithm)),
         (Source::Missing, _) => Err(missing(object)),
         (Source::Unreadable(violation), _) => Err(invalid(object, vec![*violation])),
-        (
-            Source::Value {
-                text,
-                traits,
-                is_published,
-            },
-            output,
-        ) => {
+        (Source::Value { text, traits, is_published }, output) => {
             let broken = policy::violations(*traits, algorithm);
             match output {
                 _ if !broken.is_empty() => Err(invalid(object, broken)),
@@ -105,10 +91,11 @@ fn wanted(object: &TenantJwtSecret, seen: &Observed, algorithm: SigningAlgorithm
 fn heal(object: &TenantJwtSecret, seen: &Observed, output: &OutputFacts, algorithm: SigningAlgorithm) -> Action {
     let owner = desired::owner(object);
     let is_well = output.algorithm == Some(algorithm)
-        && output.is_labelled_well(seen.now)
-        && output.labels.get(labels::MANAGED).map(String::as_str) == Some("true")
-        && output.annotations.get(labels::TENANT_ID) == Some(&object.spec.tenant_id)
-        && output.annotations.get(labels::FORMAT).map(String::as_str) == Some(labels::FORMAT_V1)
+        && output.key_id.is_some()
+        && output.sane_issued_at(seen.now).is_some()
+        && output.is_managed
+        && output.tenant_id.as_ref() == Some(&object.spec.tenant_id)
+        && output.format.as_deref() == Some(labels::FORMAT_V1)
         && output.owners == desired::owned_by(&output.owners, &owner);
     if is_well { Action::Keep } else { Action::Heal(algorithm) }
 }
@@ -124,12 +111,7 @@ fn invalid(object: &TenantJwtSecret, broken: Vec<policy::Violation>) -> TenantPr
 }
 
 fn reference(object: &TenantJwtSecret) -> (String, String) {
-    object
-        .spec
-        .secret_ref
-        .as_ref()
-        .map(|reference| (reference.name.clone(), reference.key.clone()))
-        .unwrap_or_default()
+    object.spec.secret_ref.as_ref().map(|reference| (reference.name.clone(), reference.key.clone())).unwrap_or_default()
 }
 
 /// The verdict, after the plan was carried out. `output` is what stands there now.
@@ -147,18 +129,13 @@ pub fn verdict(
         last_error: problem.as_ref().and_then(last_error),
         secret_name: served.map(|_| desired::secret::name(&object.name_any())),
         key_id: served.and_then(|output| output.key_id.clone()),
-        algorithm: served
-            .and_then(|output| output.algorithm)
-            .map(|algorithm| algorithm.as_str().to_owned()),
+        algorithm: served.and_then(|output| output.algorithm).map(|algorithm| algorithm.as_str().to_owned()),
         issued_time: served.and_then(|output| output.issued_at).map(Time),
         ..TenantJwtSecretStatus::default()
     };
     let findings = match (plan.problem, problem) {
         (Some(TenantProblem::SigningAlgorithmNotConfigured), Some(problem)) => {
-            vec![
-                Finding::failed(ALGORITHM_CONFIGURED, problem),
-                Finding::not_evaluated(SECRET_CONFIGURED),
-            ]
+            vec![Finding::failed(ALGORITHM_CONFIGURED, problem), Finding::not_evaluated(SECRET_CONFIGURED)]
         }
         (_, problem) => vec![
             Finding::succeeded(ALGORITHM_CONFIGURED, "signingAlgorithm is set"),
@@ -172,10 +149,7 @@ pub fn verdict(
         judgement: Judgement {
             findings,
             ready_reason: Reason::Ready.into(),
-            ready_message: format!(
-                "the secret is in Secret '{}'",
-                desired::secret::name(&object.name_any())
-            ),
+            ready_message: format!("the secret is in Secret '{}'", desired::secret::name(&object.name_any())),
         },
         status,
         notices: notice(object, seen, &plan.action).into_iter().collect(),
@@ -186,27 +160,18 @@ pub fn verdict(
 /// News of a value that was replaced or made again; none of a first one.
 fn notice(object: &TenantJwtSecret, seen: &Observed, action: &Action) -> Option<Notice> {
     let had_one = object.status.as_ref().is_some_and(|status| status.key_id.is_some());
-    let (warning, reason, note) = match (action, &seen.output) {
-        (Action::Keep | Action::Heal(_), _) => return None,
-        (_, None) if !had_one => return None,
-        (_, None) => (
-            true,
-            "SecretGenerated",
-            "the output Secret was lost: it is made again, with another value",
-        ),
-        (Action::Generate(algorithm), Some(output)) if output.algorithm.is_none_or(|other| other == *algorithm) => (
-            true,
-            "SecretRepaired",
-            "the value broke the rules: it is replaced by a new one",
-        ),
-        (Action::Generate(_), Some(_)) => (false, "SecretRotated", "signingAlgorithm changed: there is a new value"),
-        (Action::Publish(..), Some(_)) => (false, "SecretRotated", "the referenced value changed: it is published"),
+    let (Action::Generate(algorithm) | Action::Publish(algorithm, _)) = action else { return None };
+    let (warning, reason, note) = match &seen.output {
+        None if !had_one => return None,
+        None => (true, "SecretGenerated", "the output Secret was lost: it is made again"),
+        // A value that was good for what it was made for is replaced for a reason of the spec's or the source's.
+        Some(output) if output.obeys(output.algorithm.unwrap_or(*algorithm)) => match action {
+            Action::Publish(..) => (false, "SecretRotated", "the referenced value changed: it is published"),
+            _ => (false, "SecretRotated", "signingAlgorithm changed: there is a new value"),
+        },
+        Some(_) => (true, "SecretRepaired", "the value broke the rules: it is replaced"),
     };
-    Some(Notice {
-        warning,
-        reason: reason.to_owned(),
-        note: note.to_owned(),
-    })
+    Some(Notice { warning, reason: reason.to_owned(), note: note.to_owned() })
 }
 
 #[cfg(test)]
@@ -229,12 +194,8 @@ mod tests {
     }
 
     fn object(signing_algorithm: Option<SigningAlgorithm>) -> TenantJwtSecret {
-        let spec = TenantJwtSecretSpec {
-            tenant_id: "acme".into(),
-            signing_algorithm,
-            secret_ref: None,
-            suspend: false,
-        };
+        let spec =
+            TenantJwtSecretSpec { tenant_id: "acme".into(), signing_algorithm, secret_ref: None, suspend: false };
         let mut object = TenantJwtSecret::new("acme", spec);
         object.metadata.uid = Some("u".into());
         object
@@ -246,36 +207,19 @@ mod tests {
 
     /// The output as this operator writes it for the object.
     fn output(object: &TenantJwtSecret, algorithm: SigningAlgorithm) -> OutputFacts {
-        let value = Some(NewValue {
-            text: value(algorithm),
-            key_id: "k".into(),
-        });
-        let parts = Parts {
-            value,
-            algorithm,
-            key_id: String::new(),
-            now: now(),
-            issued_at: None,
-        };
+        let value = Some(NewValue { text: value(algorithm), key_id: "k".into() });
+        let parts = Parts { value, algorithm, key_id: String::new(), now: now(), issued_at: None };
         OutputFacts::read(&desired::secret::desired(object, &parts, None))
     }
 
     fn seen(output: Option<OutputFacts>, source: Source) -> Observed {
-        Observed {
-            output,
-            source,
-            now: now(),
-        }
+        Observed { output, source, now: now() }
     }
 
     fn referenced(algorithm: SigningAlgorithm, is_published: bool) -> Source {
         let text = value(algorithm);
         let traits = policy::inspect(text.expose_secret().as_bytes()).unwrap();
-        Source::Value {
-            text,
-            traits,
-            is_published,
-        }
+        Source::Value { text, traits, is_published }
     }
 
     /// The action, or else the problem's reason.
@@ -300,18 +244,9 @@ mod tests {
         assert_eq!(is(Some(output(&object, Hs256))), "generate");
         // Long enough all the same, but made for another.
         assert_eq!(is(Some(output(&object, Hs512))), "generate");
+        assert_eq!(is(Some(OutputFacts { value: None, ..output(&object, Hs384) })), "generate");
         assert_eq!(
-            is(Some(OutputFacts {
-                value: None,
-                ..output(&object, Hs384)
-            })),
-            "generate"
-        );
-        assert_eq!(
-            is(Some(OutputFacts {
-                value: Some(Err(Violation::NotBase64)),
-                ..output(&object, Hs384)
-            })),
+            is(Some(OutputFacts { value: Some(Err(Violation::NotBase64)), ..output(&object, Hs384) })),
             "generate"
         );
     }
@@ -321,79 +256,19 @@ mod tests {
         let object = object(Some(Hs384));
         let good = output(&object, Hs384);
         let is = |output: OutputFacts| told(&object, &seen(Some(output), Source::Generated));
-        assert_eq!(
-            is(OutputFacts {
-                algorithm: None,
-                ..good.clone()
-            }),
-            "heal"
-        );
-        assert_eq!(
-            is(OutputFacts {
-                key_id: None,
-                ..good.clone()
-            }),
-            "heal"
-        );
-        assert_eq!(
-            is(OutputFacts {
-                issued_at: None,
-                ..good.clone()
-            }),
-            "heal"
-        );
-        assert_eq!(
-            is(OutputFacts {
-                owners: vec![],
-                ..good.clone()
-            }),
-            "heal"
-        );
-        assert_eq!(
-            is(OutputFacts {
-                labels: std::collections::BTreeMap::new(),
-                ..good.clone()
-            }),
-            "heal"
-        );
+        assert_eq!(is(OutputFacts { algorithm: None, ..good.clone() }), "heal");
+        assert_eq!(is(OutputFacts { key_id: None, ..good.clone() }), "heal");
+        assert_eq!(is(OutputFacts { issued_at: None, ..good.clone() }), "heal");
+        assert_eq!(is(OutputFacts { owners: vec![], ..good.clone() }), "heal");
+        assert_eq!(is(OutputFacts { is_managed: false, ..good.clone() }), "heal");
         let future = |minutes: i64| Some(now() + jiff::SignedDuration::from_mins(minutes));
-        assert_eq!(
-            is(OutputFacts {
-                issued_at: future(5),
-                ..good.clone()
-            }),
-            "keep"
-        );
-        assert_eq!(
-            is(OutputFacts {
-                issued_at: future(6),
-                ..good.clone()
-            }),
-            "heal"
-        );
+        assert_eq!(is(OutputFacts { issued_at: future(5), ..good.clone() }), "keep");
+        assert_eq!(is(OutputFacts { issued_at: future(6), ..good.clone() }), "heal");
         // An owner of ours that is gone by now leaves its reference.
-        let stale = OwnerReference {
-            uid: "gone".into(),
-            ..good.owners[0].clone()
-        };
-        assert_eq!(
-            is(OutputFacts {
-                owners: vec![stale.clone(), good.owners[0].clone()],
-                ..good.clone()
-            }),
-            "heal"
-        );
-        let others = OwnerReference {
-            kind: "Other".into(),
-            ..stale
-        };
-        assert_eq!(
-            is(OutputFacts {
-                owners: vec![others, good.owners[0].clone()],
-                ..good
-            }),
-            "keep"
-        );
+        let stale = OwnerReference { uid: "gone".into(), ..good.owners[0].clone() };
+        assert_eq!(is(OutputFacts { owners: vec![stale.clone(), good.owners[0].clone()], ..good.clone() }), "heal");
+        let others = OwnerReference { kind: "Other".into(), ..stale };
+        assert_eq!(is(OutputFacts { owners: vec![others, good.owners[0].clone()], ..good }), "keep");
     }
 
     #[test]
@@ -401,69 +276,28 @@ mod tests {
         let object = object(Some(Hs384));
         let good = output(&object, Hs384);
         let is = |output: OutputFacts| told(&object, &seen(Some(output), Source::Generated));
-        let annotated = |name: &str, value: &str| {
-            let mut annotations = good.annotations.clone();
-            annotations.insert(name.to_owned(), value.to_owned());
-            OutputFacts {
-                annotations,
-                ..good.clone()
-            }
-        };
+        let of_another = OutputFacts { tenant_id: Some("other".into()), ..good.clone() };
         // Owned by this object, whatever the annotation says.
-        assert_eq!(is(annotated(labels::TENANT_ID, "other")), "heal");
-        assert_eq!(
-            is(OutputFacts {
-                owners: vec![],
-                ..annotated(labels::TENANT_ID, "other")
-            }),
-            "SecretConflict"
-        );
-        assert_eq!(is(annotated(labels::FORMAT, "2")), "SecretConflict");
-        assert_eq!(
-            is(OutputFacts {
-                opaque: false,
-                ..good.clone()
-            }),
-            "SecretConflict"
-        );
-        assert_eq!(
-            is(OutputFacts {
-                immutable: true,
-                ..good.clone()
-            }),
-            "keep"
-        );
-        assert_eq!(
-            is(OutputFacts {
-                immutable: true,
-                algorithm: None,
-                ..good
-            }),
-            "SecretImmutable"
-        );
+        assert_eq!(is(of_another.clone()), "heal");
+        assert_eq!(is(OutputFacts { owners: vec![], ..of_another }), "SecretConflict");
+        assert_eq!(is(OutputFacts { format: Some("2".into()), ..good.clone() }), "SecretConflict");
+        assert_eq!(is(OutputFacts { opaque: false, ..good.clone() }), "SecretConflict");
+        assert_eq!(is(OutputFacts { immutable: true, ..good.clone() }), "keep");
+        assert_eq!(is(OutputFacts { immutable: true, algorithm: None, ..good }), "SecretImmutable");
     }
 
     #[test]
     fn without_an_algorithm_nothing_is_done() {
         let object = object(None);
-        assert_eq!(
-            told(&object, &seen(None, Source::Generated)),
-            "SigningAlgorithmNotConfigured"
-        );
+        assert_eq!(told(&object, &seen(None, Source::Generated)), "SigningAlgorithmNotConfigured");
         let output = output(&object, Hs384);
-        assert_eq!(
-            told(&object, &seen(Some(output), Source::Generated)),
-            "SigningAlgorithmNotConfigured"
-        );
+        assert_eq!(told(&object, &seen(Some(output), Source::Generated)), "SigningAlgorithmNotConfigured");
     }
 
     #[test]
     fn a_referenced_value_is_published_if_good_and_nothing_is_ever_generated_for_it() {
         let mut object = object(Some(Hs384));
-        object.spec.secret_ref = Some(SecretKeyRef {
-            name: "source".into(),
-            key: "secret".into(),
-        });
+        object.spec.secret_ref = Some(SecretKeyRef { name: "source".into(), key: "secret".into() });
         let is = |output: Option<OutputFacts>, source| told(&object, &seen(output, source));
         let good = || Some(output(&object, Hs384));
         assert_eq!(is(None, referenced(Hs384, false)), "publish");
@@ -473,18 +307,9 @@ mod tests {
         assert_eq!(is(Some(output(&object, Hs512)), referenced(Hs512, true)), "heal");
         assert_eq!(is(None, referenced(Hs256, false)), "InvalidRequest");
         assert_eq!(is(good(), Source::Missing), "AuthenticationSecretNotConfigured");
+        assert_eq!(is(good(), Source::Unreadable(Violation::TrailingNewline)), "InvalidRequest");
         assert_eq!(
-            is(good(), Source::Unreadable(Violation::TrailingNewline)),
-            "InvalidRequest"
-        );
-        assert_eq!(
-            is(
-                Some(OutputFacts {
-                    value: None,
-                    ..good().unwrap()
-                }),
-                Source::Missing
-            ),
+            is(Some(OutputFacts { value: None, ..good().unwrap() }), Source::Missing),
             "AuthenticationSecretNotConfigured"
         );
     }

@@ -54,36 +54,21 @@ pub enum Source {
 pub async fn observe(object: &TenantJwtSecret, ctx: &Context, reads: Reads) -> Result<Observed, Error> {
     let now = ctx.now();
     let Some(reference) = &object.spec.secret_ref else {
-        return Ok(Observed {
-            output: output_facts(object, ctx, reads).await?,
-            source: Source::Generated,
-            now,
-        });
+        return Ok(Observed { output: output_facts(object, ctx, reads).await?, source: Source::Generated, now });
     };
     let output = get(object, ctx, reads, &desired::secret::name(&object.name_any())).await?;
     let source = get(object, ctx, reads, &reference.name).await?;
-    let value = source
-        .as_ref()
-        .and_then(|secret| data(secret, &reference.key))
-        .filter(|value| !value.is_empty());
+    let value = source.as_ref().and_then(|secret| data(secret, &reference.key)).filter(|value| !value.is_empty());
     let source = match value.map(|value| Ok((policy::canonical(value)?, policy::inspect(value)?))) {
         None => Source::Missing,
         Some(Err(violation)) => Source::Unreadable(violation),
         Some(Ok((text, traits))) => {
             let published = output.as_ref().and_then(|secret| data(secret, key::SECRET));
             let is_published = published == Some(text.expose_secret().as_bytes());
-            Source::Value {
-                text,
-                traits,
-                is_published,
-            }
+            Source::Value { text, traits, is_published }
         }
     };
-    Ok(Observed {
-        output: output.as_ref().map(OutputFacts::read),
-        source,
-        now,
-    })
+    Ok(Observed { output: output.as_ref().map(OutputFacts::read), source, now })
 }
 
 async fn output_facts(object: &TenantJwtSecret, ctx: &Context, reads: Reads) -> Result<Option<OutputFacts>, Error> {
@@ -109,9 +94,5 @@ async fn get(object: &TenantJwtSecret, ctx: &Context, reads: Reads, name: &str) 
 }
 
 fn data<'a>(secret: &'a Secret, key: &str) -> Option<&'a [u8]> {
-    secret
-        .data
-        .as_ref()
-        .and_then(|data| data.get(key))
-        .map(|bytes| bytes.0.as_slice())
+    secret.data.as_ref().and_then(|data| data.get(key)).map(|bytes| bytes.0.as_slice())
 }

@@ -37,10 +37,7 @@ pub fn decide(object: &UserIdpAuthenticator, seen: &Observed) -> Step<UserIdpAut
 fn has_verdict_of_this_generation(object: &UserIdpAuthenticator) -> bool {
     object.status.as_ref().is_some_and(|status| {
         status.core.observed_generation == object.metadata.generation
-            && status
-                .core
-                .condition(condition::READY)
-                .is_some_and(|ready| ready.status != "Unknown")
+            && status.core.condition(condition::READY).is_some_and(|ready| ready.status != "Unknown")
     })
 }
 
@@ -71,10 +68,7 @@ fn judged(
             ready_reason: Reason::IdentitySet.into(),
             ready_message: "the user can authenticate with the IdentityProvider".to_owned(),
         },
-        status: UserIdpAuthenticatorStatus {
-            details,
-            ..UserIdpAuthenticatorStatus::default()
-        },
+        status: UserIdpAuthenticatorStatus { details, ..UserIdpAuthenticatorStatus::default() },
         notices: Vec::new(),
         requeue: None,
     }

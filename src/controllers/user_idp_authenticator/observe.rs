@@ -53,23 +53,14 @@ impl IdpView {
             return None;
         }
         let core = idp.status.as_ref().map(|status| &status.core);
-        let condition = |type_| {
-            core.and_then(|core| core.condition(type_))
-                .map(|condition| condition.status.as_str())
-        };
+        let condition = |type_| core.and_then(|core| core.condition(type_)).map(|condition| condition.status.as_str());
         let ready = match condition(condition::READY) {
             None => IdpReady::NoVerdict,
             Some("True") => IdpReady::True,
-            Some("False") => IdpReady::False {
-                stalled: condition(condition::STALLED) == Some("True"),
-            },
+            Some("False") => IdpReady::False { stalled: condition(condition::STALLED) == Some("True") },
             Some(_) => IdpReady::Unknown,
         };
-        Some(Self {
-            name: idp.name_any(),
-            uid: idp.uid().unwrap_or_default(),
-            ready,
-        })
+        Some(Self { name: idp.name_any(), uid: idp.uid().unwrap_or_default(), ready })
     }
 }
 
@@ -84,8 +75,5 @@ pub fn observe(object: &UserIdpAuthenticator, ctx: &Context) -> Observed {
         (None, None) => None,
     };
     let idp = key.and_then(|key| ctx.world.identity_providers.live(&key));
-    Observed {
-        idp: idp.and_then(|idp| IdpView::of(&idp)),
-        now: ctx.now(),
-    }
+    Observed { idp: idp.and_then(|idp| IdpView::of(&idp)), now: ctx.now() }
 }

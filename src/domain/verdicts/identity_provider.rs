@@ -119,11 +119,7 @@ fn key_set_problem(error: KeySetError, served: bool) -> Problem {
 }
 
 fn problem(reason: Reason, weight: Weight, http: u16, title: &'static str, cause: String, served: bool) -> Problem {
-    let message = if served {
-        format!("{cause}; the last good keys stay published")
-    } else {
-        cause
-    };
+    let message = if served { format!("{cause}; the last good keys stay published") } else { cause };
     Problem::new(reason, weight, http, title, ENDPOINT, message)
 }
 
@@ -143,14 +139,17 @@ pub fn keys_stale() -> Problem {
 /// A ConfigMap of the output's name is not ours.
 #[must_use]
 pub fn publish_conflict(name: &str) -> Problem {
-    Problem::new(
-        Reason::PublishConflict,
-        Weight::Stalls,
-        409,
-        "Publish conflict",
-        "/metadata/name",
-        format!(
-            "ConfigMap '{name}' was not made for this IdentityProvider: delete it, or give the IdentityProvider another name"
-        ),
-    )
+    conflict(format!(
+        "ConfigMap '{name}' was not made for this IdentityProvider: delete it, or give the IdentityProvider another name"
+    ))
+}
+
+/// The output ConfigMap is immutable and would have to change.
+#[must_use]
+pub fn publish_immutable(name: &str) -> Problem {
+    conflict(format!("ConfigMap '{name}' is immutable and would have to change: delete it and a new one is made"))
+}
+
+fn conflict(message: String) -> Problem {
+    Problem::new(Reason::PublishConflict, Weight::Stalls, 409, "Publish conflict", "/metadata/name", message)
 }

@@ -32,20 +32,10 @@ pub fn unknown_strategy_type(type_: &str) -> Problem {
 pub fn capability_not_supported(type_: &str, excess: &[Excess]) -> Problem {
     const TITLE: &str = "Capability not supported";
     let detail = |excess: &Excess| {
-        format!(
-            "{} must be false or absent: type '{type_}' has no {}",
-            excess.flag, excess.capability
-        )
+        format!("{} must be false or absent: type '{type_}' has no {}", excess.flag, excess.capability)
     };
     let message = excess.iter().map(detail).collect::<Vec<_>>().join("; ");
-    let problem = Problem::new(
-        Reason::CapabilityNotSupported,
-        Weight::Stalls,
-        400,
-        TITLE,
-        "/spec",
-        message,
-    );
+    let problem = Problem::new(Reason::CapabilityNotSupported, Weight::Stalls, 400, TITLE, "/spec", message);
     let faults = excess
         .iter()
         .map(|excess| Fault {

@@ -63,18 +63,12 @@ impl TenantProblem {
     #[must_use]
     pub fn problem(&self) -> Problem {
         let (reason, weight, http, code) = match self {
-            Self::SigningAlgorithmNotConfigured => (
-                Reason::SigningAlgorithmNotConfigured,
-                Weight::Stalls,
-                404,
-                Some(101_018),
-            ),
-            Self::AuthenticationSecretNotConfigured { .. } => (
-                Reason::AuthenticationSecretNotConfigured,
-                Weight::Waits,
-                404,
-                Some(101_019),
-            ),
+            Self::SigningAlgorithmNotConfigured => {
+                (Reason::SigningAlgorithmNotConfigured, Weight::Stalls, 404, Some(101_018))
+            }
+            Self::AuthenticationSecretNotConfigured { .. } => {
+                (Reason::AuthenticationSecretNotConfigured, Weight::Waits, 404, Some(101_019))
+            }
             Self::InvalidRequest { .. } => (Reason::InvalidRequest, Weight::Stalls, 400, Some(101_017)),
             Self::SecretConflict { .. } => (Reason::SecretConflict, Weight::Stalls, 409, None),
             Self::SecretImmutable { .. } => (Reason::SecretImmutable, Weight::Stalls, 409, None),
@@ -126,11 +120,7 @@ impl TenantProblem {
             ),
             Self::InvalidRequest { secret, key, broken } => format!(
                 "Invalid request: key '{key}' of Secret '{secret}' (secretRef): {}",
-                broken
-                    .iter()
-                    .map(|violation| violation.detail())
-                    .collect::<Vec<_>>()
-                    .join("; ")
+                broken.iter().map(|violation| violation.detail()).collect::<Vec<_>>().join("; ")
             ),
             Self::SecretConflict { secret } => format!(
                 "Secret '{secret}' was not made for this tenant: delete it, or give the TenantJwtSecret another name"
@@ -165,8 +155,5 @@ pub fn internal_error(message: &str) -> Problem {
 }
 
 fn seed_message(code: i64) -> Option<&'static str> {
-    SEED_ERRORS
-        .iter()
-        .find(|(known, _)| *known == code)
-        .map(|(_, message)| *message)
+    SEED_ERRORS.iter().find(|(known, _)| *known == code).map(|(_, message)| *message)
 }

@@ -39,14 +39,7 @@ pub fn idp_not_found(idp: &IdpName) -> Problem {
             )
         }
     };
-    Problem::new(
-        Reason::IdpNotFound,
-        Weight::Waits,
-        404,
-        "Resource not found",
-        idp.pointer(),
-        message,
-    )
+    Problem::new(Reason::IdpNotFound, Weight::Waits, 404, "Resource not found", idp.pointer(), message)
 }
 
 /// The `IdentityProvider` is not ready; only an edit helps if only an edit helps there.

@@ -78,13 +78,7 @@ impl Binaries {
     }
 
     fn paths_mut(&mut self) -> [&mut PathBuf; 5] {
-        [
-            &mut self.etcd,
-            &mut self.kube_apiserver,
-            &mut self.kube_controller_manager,
-            &mut self.kubectl,
-            &mut self.helm,
-        ]
+        [&mut self.etcd, &mut self.kube_apiserver, &mut self.kube_controller_manager, &mut self.kubectl, &mut self.helm]
     }
 
     fn complete(mut self) -> Option<Self> {
@@ -188,26 +182,17 @@ mod tests {
     #[test]
     fn without_assets_cache_and_go_the_error_says_what_to_install() {
         let empty = folder_with(&[]);
-        let sources = Sources {
-            cache: Some(empty.path().join("cache")),
-            path: Some(empty.path().into()),
-            ..Sources::default()
-        };
+        let sources =
+            Sources { cache: Some(empty.path().join("cache")), path: Some(empty.path().into()), ..Sources::default() };
         let message = sources.binaries().unwrap_err().to_string();
-        assert!(
-            message.contains("install Go 1.26") && message.contains("KUBEBUILDER_ASSETS"),
-            "{message}"
-        );
+        assert!(message.contains("install Go 1.26") && message.contains("KUBEBUILDER_ASSETS"), "{message}");
         assert_eq!(fs::read_dir(empty.path()).unwrap().count(), 0);
     }
 
     #[test]
     fn complete_assets_need_nothing_else() {
         let assets = folder_with(&["etcd", "kube-apiserver", "kube-controller-manager", "kubectl", "helm"]);
-        let sources = Sources {
-            assets: Some(assets.path().into()),
-            ..Sources::default()
-        };
+        let sources = Sources { assets: Some(assets.path().into()), ..Sources::default() };
         assert_eq!(sources.binaries().unwrap(), Binaries::in_folder(assets.path()));
     }
 
@@ -220,11 +205,8 @@ mod tests {
         for name in ["etcd", "kube-apiserver", "kube-controller-manager", "kubectl", "helm"] {
             fs::write(built.join(name), "").unwrap();
         }
-        let sources = Sources {
-            assets: Some(assets.path().into()),
-            cache: Some(cache.path().into()),
-            ..Sources::default()
-        };
+        let sources =
+            Sources { assets: Some(assets.path().into()), cache: Some(cache.path().into()), ..Sources::default() };
         let expected = Binaries {
             kube_controller_manager: built.join("kube-controller-manager"),
             helm: built.join("helm"),
@@ -236,17 +218,11 @@ mod tests {
     #[test]
     fn assets_without_an_api_server_are_an_error() {
         let assets = folder_with(&["etcd"]);
-        let sources = Sources {
-            assets: Some(assets.path().into()),
-            ..Sources::default()
-        };
+        let sources = Sources { assets: Some(assets.path().into()), ..Sources::default() };
         let message = sources.binaries().unwrap_err().to_string();
         assert_eq!(
             message,
-            format!(
-                "KUBEBUILDER_ASSETS is set, but there is no file {}/kube-apiserver",
-                assets.path().display()
-            )
+            format!("KUBEBUILDER_ASSETS is set, but there is no file {}/kube-apiserver", assets.path().display())
         );
     }
 
@@ -256,16 +232,9 @@ mod tests {
         // Called as Go is, a shell looks for a script named `install`.
         std::os::unix::fs::symlink("/bin/sh", bin.path().join("go")).unwrap();
         let cache = tempfile::tempdir().unwrap();
-        let sources = Sources {
-            cache: Some(cache.path().into()),
-            path: Some(bin.path().into()),
-            ..Sources::default()
-        };
+        let sources = Sources { cache: Some(cache.path().into()), path: Some(bin.path().into()), ..Sources::default() };
         let message = sources.binaries().unwrap_err().to_string();
-        assert!(
-            message.starts_with("building the control plane failed") && message.contains("install"),
-            "{message}"
-        );
+        assert!(message.starts_with("building the control plane failed") && message.contains("install"), "{message}");
         assert!(!cache.path().join(go::fingerprint()).exists());
     }
 }

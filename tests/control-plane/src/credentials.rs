@@ -39,10 +39,7 @@ pub(crate) struct Credentials {
 impl Credentials {
     pub(crate) fn generate(folder: &Path) -> Result<Self, CredentialsError> {
         let key = KeyPair::generate()?;
-        Self::write(folder, &key).map_err(|source| CredentialsError::Io {
-            path: folder.to_owned(),
-            source,
-        })
+        Self::write(folder, &key).map_err(|source| CredentialsError::Io { path: folder.to_owned(), source })
     }
 
     fn write(folder: &Path, key: &KeyPair) -> io::Result<Self> {
@@ -56,10 +53,7 @@ impl Credentials {
         };
         fs::write(&credentials.signing_key, key.serialize_pem())?;
         fs::write(&credentials.public_key, key.public_key_pem())?;
-        fs::write(
-            &credentials.tokens,
-            format!("{},admin,admin,system:masters\n", credentials.admin_token),
-        )?;
+        fs::write(&credentials.tokens, format!("{},admin,admin,system:masters\n", credentials.admin_token))?;
         Ok(credentials)
     }
 }

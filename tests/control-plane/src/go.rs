@@ -29,9 +29,7 @@ pub(crate) fn fingerprint() -> String {
     let hash = inputs
         .iter()
         .flat_map(|input| input.bytes().chain([0]))
-        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-        });
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3));
     format!("{hash:016x}")
 }
 
@@ -56,9 +54,7 @@ fn linker_flags() -> String {
 
 /// Looks `go` up in the folders of a `PATH`.
 pub(crate) fn find(path: Option<&OsStr>) -> Option<PathBuf> {
-    env::split_paths(path?)
-        .map(|folder| folder.join("go"))
-        .find(|file| file.is_file())
+    env::split_paths(path?).map(|folder| folder.join("go")).find(|file| file.is_file())
 }
 
 /// Builds into `target`, which exists either whole or not at all. `target` must not be in use, nor another build of it
@@ -104,10 +100,7 @@ pub(crate) fn build(go: &Path, target: &Path, progress: bool) -> Result<(), Bina
         progress.end();
     }
     if !status.success() {
-        return Err(BinariesError::Build {
-            status,
-            output: tail(&log),
-        });
+        return Err(BinariesError::Build { status, output: tail(&log) });
     }
 
     fs::rename(bin.join("server"), bin.join("etcd")).map_err(io_error("rename", &bin))?;
@@ -133,19 +126,11 @@ impl Progress {
             target.display()
         ));
         let now = Instant::now();
-        Self {
-            start: now,
-            shown: now,
-            terminal: io::stderr().is_terminal(),
-        }
+        Self { start: now, shown: now, terminal: io::stderr().is_terminal() }
     }
 
     fn show(&mut self, log: &Path) {
-        let every = if self.terminal {
-            Duration::from_secs(1)
-        } else {
-            Duration::from_secs(15)
-        };
+        let every = if self.terminal { Duration::from_secs(1) } else { Duration::from_secs(15) };
         if self.shown.elapsed() < every {
             return;
         }
@@ -156,21 +141,13 @@ impl Progress {
         let step: String = output.lines().last().unwrap_or("…").chars().take(80).collect();
         let line = format!("{:3}:{:02} {step}", seconds / 60, seconds % 60);
         // Return to the start of the line and erase it.
-        say(&if self.terminal {
-            format!("\r\x1b[K{line}")
-        } else {
-            format!("{line}\n")
-        });
+        say(&if self.terminal { format!("\r\x1b[K{line}") } else { format!("{line}\n") });
     }
 
     fn end(self) {
         let seconds = self.start.elapsed().as_secs();
         let clear = if self.terminal { "\r\x1b[K" } else { "" };
-        say(&format!(
-            "{clear}Go is done after {}:{:02} minutes.\n",
-            seconds / 60,
-            seconds % 60
-        ));
+        say(&format!("{clear}Go is done after {}:{:02} minutes.\n", seconds / 60, seconds % 60));
     }
 }
 
@@ -186,14 +163,8 @@ mod tests {
     #[test]
     fn the_linker_sets_the_version_that_go_mod_pins() {
         let flags = linker_flags();
-        assert!(
-            flags.contains("-X k8s.io/component-base/version.gitVersion=v1."),
-            "{flags}"
-        );
-        assert!(
-            flags.contains("-X k8s.io/component-base/version.gitMajor=1 "),
-            "{flags}"
-        );
+        assert!(flags.contains("-X k8s.io/component-base/version.gitVersion=v1."), "{flags}");
+        assert!(flags.contains("-X k8s.io/component-base/version.gitMajor=1 "), "{flags}");
     }
 
     #[test]

@@ -43,10 +43,7 @@ pub enum ConfigError {
 }
 
 fn read(path: &Path) -> Result<Kubeconfig, ConfigError> {
-    Kubeconfig::read_from(path).map_err(|source| ConfigError::Read {
-        path: path.to_owned(),
-        source: Box::new(source),
-    })
+    Kubeconfig::read_from(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source: Box::new(source) })
 }
 
 /// The settings of kube's client for the current context of a kubeconfig file, to change before making a client.
@@ -54,10 +51,7 @@ pub async fn client_config(kubeconfig: &Path) -> Result<Config, ConfigError> {
     let read = read(kubeconfig)?;
     let mut config = Config::from_custom_kubeconfig(read, &KubeConfigOptions::default())
         .await
-        .map_err(|source| ConfigError::Read {
-            path: kubeconfig.to_owned(),
-            source: Box::new(source),
-        })?;
+        .map_err(|source| ConfigError::Read { path: kubeconfig.to_owned(), source: Box::new(source) })?;
     // kube takes HTTPS_PROXY for every server, and is built without support for proxies here.
     if config.cluster_url.host() == Some("127.0.0.1") {
         config.proxy_url = None;
@@ -70,20 +64,13 @@ pub async fn client_config(kubeconfig: &Path) -> Result<Config, ConfigError> {
 /// It belongs to the Tokio runtime it is made in: one for each `#[tokio::test]`.
 pub async fn client(kubeconfig: &Path) -> Result<Client, ConfigError> {
     let config = client_config(kubeconfig).await?;
-    Client::try_from(config).map_err(|source| ConfigError::Client {
-        path: kubeconfig.to_owned(),
-        source: Box::new(source),
-    })
+    Client::try_from(config)
+        .map_err(|source| ConfigError::Client { path: kubeconfig.to_owned(), source: Box::new(source) })
 }
 
 /// The cluster, and its server's URL, of the current context of a kubeconfig file.
 pub(crate) fn cluster_of(kubeconfig: &Path) -> Result<(Cluster, String), ConfigError> {
-    let Kubeconfig {
-        clusters,
-        contexts,
-        current_context,
-        ..
-    } = read(kubeconfig)?;
+    let Kubeconfig { clusters, contexts, current_context, .. } = read(kubeconfig)?;
     contexts
         .into_iter()
         .find(|context| Some(&context.name) == current_context.as_ref())
@@ -113,8 +100,5 @@ pub(crate) fn write(path: &Path, cluster: &Value, token: &str, namespace: &str) 
         .mode(0o600)
         .open(path)
         .and_then(|mut file| file.write_all(format!("{kubeconfig:#}\n").as_bytes()))
-        .map_err(|source| ConfigError::Write {
-            path: path.to_owned(),
-            source,
-        })
+        .map_err(|source| ConfigError::Write { path: path.to_owned(), source })
 }

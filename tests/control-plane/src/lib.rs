@@ -110,9 +110,7 @@ impl Builder {
 
     /// See [`ControlPlane::start`].
     pub fn start(self) -> Result<ControlPlane, Error> {
-        let running = env::var_os(KUBECONFIG_VARIABLE)
-            .filter(|path| !path.is_empty())
-            .map(PathBuf::from);
+        let running = env::var_os(KUBECONFIG_VARIABLE).filter(|path| !path.is_empty()).map(PathBuf::from);
         if running.is_some() && !self.api_server_args.is_empty() {
             return Err(Error::Arguments);
         }
@@ -123,13 +121,7 @@ impl Builder {
             None => block_on(|| start::start(&binaries, dir.path(), &self.api_server_args))??,
         };
         let (_, server_url) = kubeconfig::cluster_of(&kubeconfig)?;
-        Ok(ControlPlane {
-            _processes: processes,
-            dir,
-            binaries,
-            kubeconfig,
-            server_url,
-        })
+        Ok(ControlPlane { _processes: processes, dir, binaries, kubeconfig, server_url })
     }
 }
 
@@ -180,9 +172,7 @@ impl ControlPlane {
     #[must_use]
     pub fn kubectl(&self) -> Command {
         let mut kubectl = Command::new(&self.binaries.kubectl);
-        kubectl
-            .env("KUBECONFIG", &self.kubeconfig)
-            .env("KUBECACHEDIR", self.dir().join("kubectl"));
+        kubectl.env("KUBECONFIG", &self.kubeconfig).env("KUBECACHEDIR", self.dir().join("kubectl"));
         kubectl
     }
 
@@ -203,16 +193,10 @@ impl ControlPlane {
     /// Writes a kubeconfig that authenticates as an existing `ServiceAccount`, with a token of 24 hours. Its context's
     /// namespace is the `ServiceAccount`'s. A second call replaces the file.
     pub async fn service_account_kubeconfig(&self, namespace: &str, name: &str) -> Result<PathBuf, Error> {
-        let token_error = |source| Error::Token {
-            namespace: namespace.to_owned(),
-            name: name.to_owned(),
-            source: Box::new(source),
-        };
+        let token_error =
+            |source| Error::Token { namespace: namespace.to_owned(), name: name.to_owned(), source: Box::new(source) };
         let request = TokenRequest {
-            spec: TokenRequestSpec {
-                expiration_seconds: Some(DAY_SECONDS),
-                ..TokenRequestSpec::default()
-            },
+            spec: TokenRequestSpec { expiration_seconds: Some(DAY_SECONDS), ..TokenRequestSpec::default() },
             ..TokenRequest::default()
         };
         let token = Api::<ServiceAccount>::namespaced(self.client().await?, namespace)
@@ -244,9 +228,7 @@ fn block_on<T: Send, F: Future<Output = T>>(future: impl FnOnce() -> F + Send) -
         Ok(runtime.block_on(future()))
     };
     thread::scope(|scope| {
-        let thread = thread::Builder::new()
-            .spawn_scoped(scope, run)
-            .map_err(Error::Runtime)?;
+        let thread = thread::Builder::new().spawn_scoped(scope, run).map_err(Error::Runtime)?;
         thread.join().map_err(|_| Error::Panicked)?.map_err(Error::Runtime)
     })
 }

@@ -27,10 +27,7 @@ impl Scratch {
             .stderr(Stdio::null())
             .process_group(0)
             .spawn()?;
-        Ok(Self {
-            path: folder.keep(),
-            janitor,
-        })
+        Ok(Self { path: folder.keep(), janitor })
     }
 
     pub(crate) fn path(&self) -> &Path {

@@ -113,10 +113,7 @@ struct Starting<'a> {
 
 impl Starting<'_> {
     async fn start(&mut self, api_server_args: &[String]) -> Result<PathBuf, StartError> {
-        std::fs::create_dir(&self.dir).map_err(|source| CredentialsError::Io {
-            path: self.dir.clone(),
-            source,
-        })?;
+        std::fs::create_dir(&self.dir).map_err(|source| CredentialsError::Io { path: self.dir.clone(), source })?;
         let etcd = self.start_etcd().await?;
         let kubeconfig = self.start_api_server(etcd, api_server_args).await?;
         self.start_controller_manager(&kubeconfig).await?;
@@ -136,8 +133,7 @@ impl Starting<'_> {
             // The data need not survive a power failure.
             .args(["--unsafe-no-fsync", "--log-level", "warn"]);
         self.spawn(&command)?;
-        self.wait(async || TcpStream::connect_timeout(&address, POLL).is_ok())
-            .await?;
+        self.wait(async || TcpStream::connect_timeout(&address, POLL).is_ok()).await?;
         Ok(address)
     }
 
@@ -160,20 +156,14 @@ impl Starting<'_> {
             .args(["--service-account-issuer", "https://kubernetes.default.svc"])
             .arg("--token-auth-file")
             .arg(&self.credentials.tokens)
-            .args([
-                "--authorization-mode",
-                "RBAC",
-                "--service-cluster-ip-range",
-                "10.96.0.0/16",
-            ])
+            .args(["--authorization-mode", "RBAC", "--service-cluster-ip-range", "10.96.0.0/16"])
             .arg("--allow-privileged")
             .args(args);
         self.spawn(&command)?;
 
         // The API server writes its certificate, with that of its CA, before it listens.
         let certificate = certificates.join("apiserver.crt");
-        self.wait(async || certificate.is_file() && TcpStream::connect_timeout(&address, POLL).is_ok())
-            .await?;
+        self.wait(async || certificate.is_file() && TcpStream::connect_timeout(&address, POLL).is_ok()).await?;
         let kubeconfig = self.dir.join("admin.kubeconfig");
         let cluster = json!({ "server": format!("https://{address}"), "certificate-authority": certificate });
         kubeconfig::write(&kubeconfig, &cluster, &self.credentials.admin_token, "default")?;
@@ -196,8 +186,7 @@ impl Starting<'_> {
             .args(["--leader-elect=false", "--secure-port", "0"]);
         self.spawn(&command)?;
         let accounts = Api::<ServiceAccount>::namespaced(impatient_client(kubeconfig).await?, "default");
-        self.wait(async || matches!(accounts.get_opt("default").await, Ok(Some(_))))
-            .await
+        self.wait(async || matches!(accounts.get_opt("default").await, Ok(Some(_)))).await
     }
 
     fn spawn(&mut self, command: &Command) -> Result<(), StartError> {
@@ -222,9 +211,7 @@ impl Starting<'_> {
             }
             if start.elapsed() > LIMIT {
                 let last = self.processes.0.last();
-                let (name, output) = last
-                    .map(|last| (last.name().to_owned(), tail(last.log())))
-                    .unwrap_or_default();
+                let (name, output) = last.map(|last| (last.name().to_owned(), tail(last.log()))).unwrap_or_default();
                 return Err(StartError::NotReady { name, output });
             }
             tokio::time::sleep(POLL).await;
@@ -237,10 +224,7 @@ async fn impatient_client(path: &Path) -> Result<Client, ConfigError> {
     let mut config = kubeconfig::client_config(path).await?;
     config.default_retry = false;
     config.read_timeout = Some(Duration::from_secs(5));
-    Client::try_from(config).map_err(|source| ConfigError::Client {
-        path: path.to_owned(),
-        source: Box::new(source),
-    })
+    Client::try_from(config).map_err(|source| ConfigError::Client { path: path.to_owned(), source: Box::new(source) })
 }
 
 async fn is_ready(client: &Client) -> bool {
@@ -251,7 +235,5 @@ async fn is_ready(client: &Client) -> bool {
 }
 
 fn free_address() -> Result<SocketAddr, StartError> {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-        .and_then(|listener| listener.local_addr())
-        .map_err(StartError::Port)
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|listener| listener.local_addr()).map_err(StartError::Port)
 }

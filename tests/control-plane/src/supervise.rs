@@ -78,19 +78,9 @@ pub struct Supervised {
 /// background job of a shell. A program that can't be executed shows as exit code 126 or 127, with the cause in `log`.
 pub fn supervise(command: &Command, log: &Path) -> Result<Supervised, SuperviseError> {
     let path = Path::new(command.get_program());
-    let name = path
-        .file_name()
-        .unwrap_or(path.as_os_str())
-        .to_string_lossy()
-        .into_owned();
+    let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
     let mut shell = Command::new("sh");
-    shell
-        .arg("-c")
-        .arg(SCRIPT)
-        .arg("supervise")
-        .arg(log)
-        .arg(command.get_program())
-        .args(command.get_args());
+    shell.arg("-c").arg(SCRIPT).arg("supervise").arg(log).arg(command.get_program()).args(command.get_args());
     for (key, value) in command.get_envs() {
         match value {
             Some(value) => shell.env(key, value),
@@ -100,16 +90,9 @@ pub fn supervise(command: &Command, log: &Path) -> Result<Supervised, SuperviseE
     if let Some(dir) = command.get_current_dir() {
         shell.current_dir(dir);
     }
-    shell
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .process_group(0);
+    shell.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).process_group(0);
 
-    let spawn_error = |source| SuperviseError::Spawn {
-        program: name.clone(),
-        source,
-    };
+    let spawn_error = |source| SuperviseError::Spawn { program: name.clone(), source };
     let mut supervisor = shell.spawn().map_err(spawn_error)?;
     let mut reported = String::new();
     if let Some(stdout) = supervisor.stdout.take() {
@@ -118,18 +101,9 @@ pub fn supervise(command: &Command, log: &Path) -> Result<Supervised, SuperviseE
     let Ok(pid) = reported.trim().parse() else {
         // Its input, the control pipe, is closed by `wait`, which ends it if it still runs at all.
         supervisor.wait().map_err(spawn_error)?;
-        return Err(SuperviseError::NoProcess {
-            program: name,
-            reported,
-        });
+        return Err(SuperviseError::NoProcess { program: name, reported });
     };
-    Ok(Supervised {
-        name,
-        control: supervisor.stdin.take(),
-        supervisor,
-        pid,
-        log: log.to_owned(),
-    })
+    Ok(Supervised { name, control: supervisor.stdin.take(), supervisor, pid, log: log.to_owned() })
 }
 
 impl Supervised {
@@ -163,20 +137,13 @@ impl Supervised {
             Some(control) => control.write_all(format!("{signal}\n").as_bytes()),
             None => Err(io::ErrorKind::BrokenPipe.into()),
         };
-        sent.map_err(|source| SuperviseError::Signal {
-            program: self.name.clone(),
-            signal: signal.to_owned(),
-            source,
-        })
+        sent.map_err(|source| SuperviseError::Signal { program: self.name.clone(), signal: signal.to_owned(), source })
     }
 
     /// The exit status if the program has ended: its code, or 128 plus the number of the signal that ended it.
     pub fn try_wait(&mut self) -> Result<Option<ExitStatus>, SuperviseError> {
         let status = self.supervisor.try_wait();
-        status.map_err(|source| SuperviseError::Wait {
-            program: self.name.clone(),
-            source,
-        })
+        status.map_err(|source| SuperviseError::Wait { program: self.name.clone(), source })
     }
 
     /// Waits for the program to end by itself; `None` when it still runs after `limit`. Blocks the thread.
@@ -209,10 +176,7 @@ impl Supervised {
     pub fn kill(&mut self) -> Result<ExitStatus, SuperviseError> {
         self.control = None;
         let status = self.supervisor.wait();
-        status.map_err(|source| SuperviseError::Wait {
-            program: self.name.clone(),
-            source,
-        })
+        status.map_err(|source| SuperviseError::Wait { program: self.name.clone(), source })
     }
 }
 
@@ -257,10 +221,7 @@ mod tests {
     #[test]
     fn the_exit_code_and_the_output_of_a_program_are_kept() {
         let (mut process, _dir) = script("echo out; echo err >&2; exit 7");
-        assert_eq!(
-            process.wait_timeout(GRACE).unwrap().and_then(|status| status.code()),
-            Some(7)
-        );
+        assert_eq!(process.wait_timeout(GRACE).unwrap().and_then(|status| status.code()), Some(7));
         assert_eq!(process.log_tail(), "out\nerr");
     }
 
@@ -285,14 +246,7 @@ mod tests {
     fn a_missing_program_says_so_in_its_log() {
         let dir = tempfile::tempdir().unwrap();
         let mut process = supervise(&Command::new("/missing/program"), &dir.path().join("log")).unwrap();
-        assert_eq!(
-            process.wait_timeout(GRACE).unwrap().and_then(|status| status.code()),
-            Some(127)
-        );
-        assert!(
-            process.log_tail().contains("/missing/program"),
-            "{}",
-            process.log_tail()
-        );
+        assert_eq!(process.wait_timeout(GRACE).unwrap().and_then(|status| status.code()), Some(127));
+        assert!(process.log_tail().contains("/missing/program"), "{}", process.log_tail());
     }
 }

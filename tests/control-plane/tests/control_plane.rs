@@ -1,10 +1,5 @@
 //! A control plane works, and leaves nothing behind however its user ends.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "these are all tests"
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "these are all tests")]
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -44,17 +39,13 @@ fn processes_in(dir: &Path) -> BTreeMap<String, String> {
         .filter_map(|entry| {
             let entry = entry.ok()?;
             let command = String::from_utf8_lossy(&fs::read(entry.path().join("cmdline")).ok()?).replace('\0', " ");
-            command
-                .contains(dir.to_str()?)
-                .then(|| (entry.file_name().to_string_lossy().into_owned(), command))
+            command.contains(dir.to_str()?).then(|| (entry.file_name().to_string_lossy().into_owned(), command))
         })
         .collect()
 }
 
 fn is_running(program: &str, processes: &BTreeMap<String, String>) -> bool {
-    processes
-        .values()
-        .any(|command| command.split(' ').next().is_some_and(|path| path.ends_with(program)))
+    processes.values().any(|command| command.split(' ').next().is_some_and(|path| path.ends_with(program)))
 }
 
 /// The program that starts a control plane of its own.
@@ -77,10 +68,7 @@ fn started(output: &Path) -> (PathBuf, PathBuf) {
 
 async fn namespace(client: &Client, name: &str) {
     let namespace: Namespace = serde_json::from_value(json!({ "metadata": { "name": name } })).unwrap();
-    Api::all(client.clone())
-        .create(&PostParams::default(), &namespace)
-        .await
-        .unwrap();
+    Api::all(client.clone()).create(&PostParams::default(), &namespace).await.unwrap();
 }
 
 fn config_map(name: &str) -> ConfigMap {
@@ -95,16 +83,10 @@ async fn a_stopped_control_plane_leaves_no_process_and_no_file() {
     let (kubeconfig, dir) = started(&output);
 
     let config_maps = Api::<ConfigMap>::namespaced(client(&kubeconfig).await.unwrap(), "default");
-    let created = config_maps
-        .create(&PostParams::default(), &config_map("first"))
-        .await
-        .unwrap();
+    let created = config_maps.create(&PostParams::default(), &config_map("first")).await.unwrap();
     assert_eq!(created.data, config_map("first").data);
     let processes = processes_in(&dir);
-    assert!(
-        processes.values().any(|command| command.contains("--profiling=false")),
-        "{processes:?}"
-    );
+    assert!(processes.values().any(|command| command.contains("--profiling=false")), "{processes:?}");
 
     assert_eq!(running.terminate().unwrap().code(), Some(0));
     assert_eq!(processes_in(&dir), BTreeMap::new());
@@ -140,39 +122,22 @@ async fn a_service_account_has_its_own_name_and_rights() {
     let admin = SHARED.client().await.unwrap();
     namespace(&admin, "accounts").await;
     let account: ServiceAccount = serde_json::from_value(json!({ "metadata": { "name": "operator" } })).unwrap();
-    Api::namespaced(admin, "accounts")
-        .create(&PostParams::default(), &account)
-        .await
-        .unwrap();
+    Api::namespaced(admin, "accounts").create(&PostParams::default(), &account).await.unwrap();
 
     let kubeconfig = SHARED.service_account_kubeconfig("accounts", "operator").await.unwrap();
     let client = client(&kubeconfig).await.unwrap();
 
     assert_eq!(client.default_namespace(), "accounts");
-    let review = Api::all(client.clone())
-        .create(&PostParams::default(), &SelfSubjectReview::default())
-        .await
-        .unwrap();
-    let user = review
-        .status
-        .and_then(|status| status.user_info)
-        .and_then(|user| user.username);
+    let review = Api::all(client.clone()).create(&PostParams::default(), &SelfSubjectReview::default()).await.unwrap();
+    let user = review.status.and_then(|status| status.user_info).and_then(|user| user.username);
     assert_eq!(user.as_deref(), Some("system:serviceaccount:accounts:operator"));
-    let refused = Api::<Secret>::namespaced(client, "accounts")
-        .list(&ListParams::default())
-        .await;
-    assert!(
-        matches!(&refused, Err(kube::Error::Api(status)) if status.is_forbidden()),
-        "{refused:?}"
-    );
+    let refused = Api::<Secret>::namespaced(client, "accounts").list(&ListParams::default()).await;
+    assert!(matches!(&refused, Err(kube::Error::Api(status)) if status.is_forbidden()), "{refused:?}");
 }
 
 #[tokio::test]
 async fn a_missing_service_account_has_no_kubeconfig() {
-    let error = SHARED
-        .service_account_kubeconfig("default", "nobody")
-        .await
-        .unwrap_err();
+    let error = SHARED.service_account_kubeconfig("default", "nobody").await.unwrap_err();
     assert_eq!(error.to_string(), "can't get a token of ServiceAccount default/nobody");
 }
 
@@ -181,10 +146,7 @@ async fn a_dependent_vanishes_with_its_owner() {
     let client = SHARED.client().await.unwrap();
     namespace(&client, "owners").await;
     let config_maps = Api::<ConfigMap>::namespaced(client, "owners");
-    let owner = config_maps
-        .create(&PostParams::default(), &config_map("owner"))
-        .await
-        .unwrap();
+    let owner = config_maps.create(&PostParams::default(), &config_map("owner")).await.unwrap();
     let mut dependent = config_map("dependent");
     dependent.metadata.owner_references = Some(vec![owner.owner_ref(&()).unwrap()]);
     config_maps.create(&PostParams::default(), &dependent).await.unwrap();
@@ -200,16 +162,8 @@ async fn a_dependent_vanishes_with_its_owner() {
 
 #[test]
 fn kubectl_and_helm_talk_to_the_control_plane() {
-    let kubectl = SHARED
-        .kubectl()
-        .args(["auth", "can-i", "*", "*", "--all-namespaces"])
-        .output()
-        .unwrap();
+    let kubectl = SHARED.kubectl().args(["auth", "can-i", "*", "*", "--all-namespaces"]).output().unwrap();
     assert_eq!(String::from_utf8_lossy(&kubectl.stdout), "yes\n", "{kubectl:?}");
-    let helm = SHARED
-        .helm()
-        .args(["list", "--all-namespaces", "--output", "json"])
-        .output()
-        .unwrap();
+    let helm = SHARED.helm().args(["list", "--all-namespaces", "--output", "json"]).output().unwrap();
     assert_eq!(String::from_utf8_lossy(&helm.stdout).trim(), "[]", "{helm:?}");
 }

@@ -8,12 +8,8 @@ use crate::support::Scene;
 #[tokio::test]
 async fn what_is_just_within_the_rules() {
     let endpoint = |url: &str| (Kind::Idp, json!({ "keysEndpoint": url, "jwtEndpoint": url }));
-    let insecure = |url: &str| {
-        (
-            Kind::Idp,
-            json!({ "keysEndpoint": url, "jwtEndpoint": url, "allowInsecureHttp": true }),
-        )
-    };
+    let insecure =
+        |url: &str| (Kind::Idp, json!({ "keysEndpoint": url, "jwtEndpoint": url, "allowInsecureHttp": true }));
     let issuer = |issuer: &str| (Kind::Idp, json!({ "issuer": issuer }));
     let header = |name: &str| (Kind::Idp, json!({ "headerName": name }));
     let tenant = |id: &str| (Kind::Tjs, json!({ "tenantId": id }));
@@ -59,10 +55,7 @@ async fn what_is_just_within_the_rules() {
         (Kind::Tjs, json!({ "secretRef": { "name": "source" } })),
         secret("my.source-1", "..data"),
         secret(&"x".repeat(253), &"X".repeat(253)),
-        (
-            Kind::Uia,
-            json!({ "idpRef": null, "idpId": "0d3a6e5e-1cd6-4c5c-9a51-0a3f6e2f0b6f" }),
-        ),
+        (Kind::Uia, json!({ "idpRef": null, "idpId": "0d3a6e5e-1cd6-4c5c-9a51-0a3f6e2f0b6f" })),
         (Kind::Uia, json!({ "idpRef": null, "idpId": "é".repeat(200) })),
         (Kind::Uia, json!({ "idpRef": { "name": "login.example-1" } })),
         link("userId", "1"),

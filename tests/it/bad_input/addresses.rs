@@ -19,14 +19,8 @@ fn forbidden() -> Answer {
 
 async fn all_are_forbidden(allow: &[&str], endpoints: &[&str]) {
     let scene = Scene::new("addresses").await;
-    let plain = Start::new(&Plane::shared().operator_kubeconfig)
-        .arg("--watch-namespace")
-        .arg(&scene.namespace);
-    let _operator = allow
-        .iter()
-        .fold(plain, |start, cidr| start.arg(format!("--allow-cidr={cidr}")))
-        .ready()
-        .await;
+    let plain = Start::new(&Plane::shared().operator_kubeconfig).arg("--watch-namespace").arg(&scene.namespace);
+    let _operator = allow.iter().fold(plain, |start, cidr| start.arg(format!("--allow-cidr={cidr}"))).ready().await;
     let mut expected = BTreeMap::new();
     for (number, endpoint) in endpoints.iter().enumerate() {
         let name = format!("idp-{number}");
@@ -71,13 +65,7 @@ async fn loopback_and_the_like_are_not_called_by_default() {
 #[tokio::test]
 async fn metadata_and_the_api_server_are_never_called() {
     let kubeconfig = kube::config::Kubeconfig::read_from(&Plane::shared().operator_kubeconfig).unwrap();
-    let server = kubeconfig.clusters[0]
-        .cluster
-        .as_ref()
-        .unwrap()
-        .server
-        .as_deref()
-        .unwrap();
+    let server = kubeconfig.clusters[0].cluster.as_ref().unwrap().server.as_deref().unwrap();
     let endpoints = [
         server,
         "http://169.254.169.254/latest/meta-data",

@@ -22,16 +22,8 @@ async fn immutable_fields() {
     let id = "12345678-90ab-cdef-fedc-ab0987654321";
     let tenant = |what, after, says| ("tenantId", what, Kind::Tjs, json!({}), after, says);
     let by_ref = |field, what, after, says| (field, what, Kind::Uia, json!({}), after, says);
-    let by_id = |field, what, after, says| {
-        (
-            field,
-            what,
-            Kind::Uia,
-            json!({ "idpRef": null, "idpId": "1" }),
-            after,
-            says,
-        )
-    };
+    let by_id =
+        |field, what, after, says| (field, what, Kind::Uia, json!({ "idpRef": null, "idpId": "1" }), after, says);
     let strategy = |field, what, before, after, says| (field, what, Kind::Si, before, after, says);
     let rows: Vec<Row> = vec![
         tenant("changed", json!({ "tenantId": "other.example.com" }), IMMUTABLE),
@@ -40,12 +32,7 @@ async fn immutable_fields() {
         by_ref("userId", "changed", json!({ "userId": "2" }), IMMUTABLE),
         by_ref("userId", "removed", json!({ "userId": null }), REQUIRED),
         by_ref("idpUserId", "changed", json!({ "idpUserId": "midi" }), IMMUTABLE),
-        by_ref(
-            "idpUserId",
-            "changed in case",
-            json!({ "idpUserId": "Mini" }),
-            IMMUTABLE,
-        ),
+        by_ref("idpUserId", "changed in case", json!({ "idpUserId": "Mini" }), IMMUTABLE),
         by_ref("idpUserId", "removed", json!({ "idpUserId": null }), REQUIRED),
         by_ref(
             "spec.idpRef",
@@ -55,12 +42,7 @@ async fn immutable_fields() {
         ),
         by_ref("spec", "idpRef removed", json!({ "idpRef": null }), Whole(EXACTLY_ONE)),
         by_ref("spec", "idpId added", json!({ "idpId": "1" }), Whole(EXACTLY_ONE)),
-        by_ref(
-            "spec",
-            "idpRef exchanged for idpId",
-            json!({ "idpRef": null, "idpId": "1" }),
-            Whole(EXCHANGED),
-        ),
+        by_ref("spec", "idpRef exchanged for idpId", json!({ "idpRef": null, "idpId": "1" }), Whole(EXCHANGED)),
         by_id("idpId", "changed", json!({ "idpRef": null, "idpId": "2" }), IMMUTABLE),
         by_id("spec", "idpId removed", json!({ "idpRef": null }), Whole(EXACTLY_ONE)),
         by_id("spec", "idpRef added", json!({ "idpId": "1" }), Whole(EXACTLY_ONE)),
@@ -109,30 +91,9 @@ async fn mutable_fields() {
             json!({ "keysEndpoint": "http://login.example.com" }),
             Whole("keysEndpoint must be an 'https://' URL, or allowInsecureHttp must be true"),
         ),
-        (
-            "issuer",
-            "removed",
-            Kind::Idp,
-            json!({}),
-            json!({ "issuer": null }),
-            REQUIRED,
-        ),
-        (
-            "idpUserName",
-            "removed",
-            Kind::Uia,
-            json!({}),
-            json!({ "idpUserName": null }),
-            REQUIRED,
-        ),
-        (
-            "idpUserName",
-            "now blank",
-            Kind::Uia,
-            json!({}),
-            json!({ "idpUserName": " " }),
-            IDENTIFIER,
-        ),
+        ("issuer", "removed", Kind::Idp, json!({}), json!({ "issuer": null }), REQUIRED),
+        ("idpUserName", "removed", Kind::Uia, json!({}), json!({ "idpUserName": null }), REQUIRED),
+        ("idpUserName", "now blank", Kind::Uia, json!({}), json!({ "idpUserName": " " }), IDENTIFIER),
         ("name", "now empty", Kind::Si, json!({}), json!({ "name": "" }), Empty),
         (
             "spec.secretRef.name",

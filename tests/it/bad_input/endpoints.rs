@@ -16,11 +16,7 @@ use crate::support::{
 };
 
 pub fn told(error: &str, reason: &str, message: &str) -> Answer {
-    Answer::new(
-        &format!("False {reason} Reconciling"),
-        message,
-        &[&format!("{error} /spec/keysEndpoint")],
-    )
+    Answer::new(&format!("False {reason} Reconciling"), message, &[&format!("{error} /spec/keysEndpoint")])
 }
 
 pub fn published(message: &str) -> Answer {
@@ -154,11 +150,7 @@ async fn an_answer_that_is_not_to_be_judged() {
                 "keysEndpoint answered with more than 512 KiB: it must be a JWK Set of at most 64 keys",
             ),
         ),
-        (
-            "just-not-too-large",
-            ("200 OK", "", of_size(512 * 1024)),
-            published("1 key is published"),
-        ),
+        ("just-not-too-large", ("200 OK", "", of_size(512 * 1024)), published("1 key is published")),
     ];
     all_served(&scene, table).await;
 }

@@ -64,72 +64,35 @@ async fn an_answer_without_good_keys() {
         json!({ "kty": "RSA", "n": URL_SAFE_NO_PAD.encode(vec![0xff; bits / 8]), "e": exponent }).to_string()
     };
     let many = |count: usize| {
-        let keys: Vec<String> = (0..count)
-            .map(|id| ED25519.replace("\"ed\"", &format!("\"{id}\"")))
-            .collect();
+        let keys: Vec<String> = (0..count).map(|id| ED25519.replace("\"ed\"", &format!("\"{id}\""))).collect();
         jwks(&keys.iter().map(String::as_str).collect::<Vec<_>>())
     };
     let changed = |key: &str, from: &str, to: &str| jwks(&[&key.replace(from, to)]);
-    let private_key = ED25519.replace(
-        "\"kid\"",
-        "\"d\":\"nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A\",\"kid\"",
-    );
+    let private_key = ED25519.replace("\"kid\"", "\"d\":\"nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A\",\"kid\"");
     let table = [
         ("empty", String::new(), not_a_jwks()),
         ("html", "<!doctype html><title>Sign in</title>".to_owned(), not_a_jwks()),
         ("empty-object", "{}".to_owned(), not_a_jwks()),
         ("a-key-without-set", ED25519.to_owned(), not_a_jwks()),
         ("a-list", format!("[{ED25519}]"), not_a_jwks()),
-        (
-            "configuration",
-            json!({ "jwks_uri": "https://login.example.com/keys" }).to_string(),
-            not_a_jwks(),
-        ),
+        ("configuration", json!({ "jwks_uri": "https://login.example.com/keys" }).to_string(), not_a_jwks()),
         ("65-keys", many(65), not_a_jwks()),
         ("64-keys", many(64), published("64 keys are published")),
         ("no-keys", jwks(&[]), unusable()),
-        (
-            "only-encryption",
-            changed(P256, "\"kid\"", "\"use\":\"enc\",\"kid\""),
-            unusable(),
-        ),
-        (
-            "only-signing-operation",
-            changed(P256, "\"kid\"", "\"key_ops\":[\"sign\"],\"kid\""),
-            unusable(),
-        ),
+        ("only-encryption", changed(P256, "\"kid\"", "\"use\":\"enc\",\"kid\""), unusable()),
+        ("only-signing-operation", changed(P256, "\"kid\"", "\"key_ops\":[\"sign\"],\"kid\""), unusable()),
         ("unknown-curve", changed(P256, "P-256", "secp256k1"), unusable()),
-        (
-            "alg-of-another-type",
-            changed(P256, "\"kid\"", "\"alg\":\"RS256\",\"kid\""),
-            unusable(),
-        ),
+        ("alg-of-another-type", changed(P256, "\"kid\"", "\"alg\":\"RS256\",\"kid\""), unusable()),
         ("private-key", jwks(&[P256, &private_key]), private()),
-        (
-            "symmetric-key",
-            jwks(&[P256, r#"{"kty":"oct","k":"c2VjcmV0","kid":"s"}"#]),
-            symmetric(),
-        ),
-        (
-            "duplicate-kid",
-            jwks(&[ED25519, &P256.replace("\"ec\"", "\"ed\"")]),
-            duplicate,
-        ),
+        ("symmetric-key", jwks(&[P256, r#"{"kty":"oct","k":"c2VjcmV0","kid":"s"}"#]), symmetric()),
+        ("duplicate-kid", jwks(&[ED25519, &P256.replace("\"ec\"", "\"ed\"")]), duplicate),
         ("rsa-1024", jwks(&[&rsa(1024, "AQAB")]), weak()),
         ("rsa-exponent-1", jwks(&[&rsa(2048, "AQ")]), weak()),
         ("rsa-16384", jwks(&[&rsa(16384, "AQAB")]), weak()),
         ("rsa-2048", jwks(&[&rsa(2048, "AQAB")]), published("1 key is published")),
         ("padded", changed(P256, "M\",\"kid\"", "M=\",\"kid\""), encoding()),
         ("of-wrong-size", changed(ED25519, "11qYAYKx", ""), encoding()),
-        (
-            "good-beside-weak",
-            jwks(&[&rsa(1024, "AQAB"), ED25519]),
-            published("1 key is published"),
-        ),
+        ("good-beside-weak", jwks(&[&rsa(1024, "AQAB"), ED25519]), published("1 key is published")),
     ];
-    all_served(
-        &scene,
-        table.map(|(name, body, answer)| (name, ("200 OK", "", body), answer)),
-    )
-    .await;
+    all_served(&scene, table.map(|(name, body, answer)| (name, ("200 OK", "", body), answer))).await;
 }

@@ -15,22 +15,14 @@ async fn links_say_what_their_identity_provider_lacks() {
     let _operator = scene.operator().await;
     let idp =
         |keys_endpoint: &str| Kind::Idp.with(&json!({ "keysEndpoint": keys_endpoint, "allowInsecureHttp": true }));
-    scene
-        .apply::<IdentityProvider>("silent", idp("http://127.0.0.1:1/keys"))
-        .await;
-    scene
-        .apply::<IdentityProvider>("forbidden", idp("http://169.254.169.254/keys"))
-        .await;
+    scene.apply::<IdentityProvider>("silent", idp("http://127.0.0.1:1/keys")).await;
+    scene.apply::<IdentityProvider>("forbidden", idp("http://169.254.169.254/keys")).await;
     let silent: IdentityProvider = scene.verdict("silent", "False", "KeysUnreachable").await;
     let forbidden: IdentityProvider = scene.verdict("forbidden", "False", "AddressForbidden").await;
     let by_ref = |name: &str| json!({ "idpRef": { "name": name } });
     let by_id = |id: &str| json!({ "idpRef": null, "idpId": id });
     let missing = |message: &str, pointer: &str| {
-        Answer::new(
-            "False IdpNotFound Reconciling",
-            message,
-            &[&format!("404 idp-not-found {pointer}")],
-        )
+        Answer::new("False IdpNotFound Reconciling", message, &[&format!("404 idp-not-found {pointer}")])
     };
     let not_ready = |name: &str, beside: &str, pointer: &str| {
         Answer::new(
@@ -75,26 +67,10 @@ async fn links_say_what_their_identity_provider_lacks() {
                 "/spec/idpId",
             ),
         ),
-        (
-            "not-ready-by-ref",
-            by_ref("silent"),
-            not_ready("silent", "Reconciling", "/spec/idpRef/name"),
-        ),
-        (
-            "not-ready-by-id",
-            by_id(&silent.uid().unwrap()),
-            not_ready("silent", "Reconciling", "/spec/idpId"),
-        ),
-        (
-            "stalled-by-ref",
-            by_ref("forbidden"),
-            not_ready("forbidden", "Stalled", "/spec/idpRef/name"),
-        ),
-        (
-            "stalled-by-id",
-            by_id(&forbidden.uid().unwrap()),
-            not_ready("forbidden", "Stalled", "/spec/idpId"),
-        ),
+        ("not-ready-by-ref", by_ref("silent"), not_ready("silent", "Reconciling", "/spec/idpRef/name")),
+        ("not-ready-by-id", by_id(&silent.uid().unwrap()), not_ready("silent", "Reconciling", "/spec/idpId")),
+        ("stalled-by-ref", by_ref("forbidden"), not_ready("forbidden", "Stalled", "/spec/idpRef/name")),
+        ("stalled-by-id", by_id(&forbidden.uid().unwrap()), not_ready("forbidden", "Stalled", "/spec/idpId")),
     ];
     let mut expected = BTreeMap::new();
     for (name, change, answer) in rows {
@@ -126,41 +102,23 @@ async fn strategies_say_what_their_type_lacks() {
         )
     };
     let excess = |messages: &[&str], flags: &[&str]| {
-        let errors: Vec<String> = flags
-            .iter()
-            .map(|flag| format!("400 capability-not-supported /spec/{flag}"))
-            .collect();
+        let errors: Vec<String> =
+            flags.iter().map(|flag| format!("400 capability-not-supported /spec/{flag}")).collect();
         let errors: Vec<&str> = errors.iter().map(String::as_str).collect();
         Answer::new("False CapabilityNotSupported Stalled", &messages.join("; "), &errors)
     };
     let ready = || Answer::new("True Ready", "the flags in status.effective are in force", &[]);
     let rows: Vec<(&str, Value, Answer)> = vec![
         ("unknown", json!({ "type": "ldap" }), unknown("ldap")),
-        (
-            "unknown-flags",
-            json!({ "type": "userpass2", "isSyncActive": true }),
-            unknown("userpass2"),
-        ),
-        (
-            "login",
-            json!({ "type": "github-token", "isLoginActive": true }),
-            excess(&[LOGIN], &["isLoginActive"]),
-        ),
+        ("unknown-flags", json!({ "type": "userpass2", "isSyncActive": true }), unknown("userpass2")),
+        ("login", json!({ "type": "github-token", "isLoginActive": true }), excess(&[LOGIN], &["isLoginActive"])),
         (
             "register",
             json!({ "type": "github-token", "isSelfRegisterActive": true }),
             excess(&[REGISTER], &["isSelfRegisterActive"]),
         ),
-        (
-            "sync",
-            json!({ "isSyncActive": true }),
-            excess(&[SYNC], &["isSyncActive"]),
-        ),
-        (
-            "implicit",
-            json!({ "doesImplicitRegister": true }),
-            excess(&[IMPLICIT], &["doesImplicitRegister"]),
-        ),
+        ("sync", json!({ "isSyncActive": true }), excess(&[SYNC], &["isSyncActive"])),
+        ("implicit", json!({ "doesImplicitRegister": true }), excess(&[IMPLICIT], &["doesImplicitRegister"])),
         (
             "several",
             json!({ "isLoginActive": true, "isSyncActive": true, "doesImplicitRegister": true }),
@@ -174,11 +132,7 @@ async fn strategies_say_what_their_type_lacks() {
             }),
             ready(),
         ),
-        (
-            "off-is-fine",
-            json!({ "isSyncActive": false, "doesImplicitRegister": false }),
-            ready(),
-        ),
+        ("off-is-fine", json!({ "isSyncActive": false, "doesImplicitRegister": false }), ready()),
     ];
     let mut expected = BTreeMap::new();
     for (name, change, answer) in rows {

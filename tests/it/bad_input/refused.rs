@@ -112,11 +112,7 @@ async fn posted() {
         let namespace = &scene.namespace;
         let url = format!("/apis/idp-operator.dev/v1alpha1/namespaces/{namespace}/{plural}?fieldValidation=Strict");
         let request = http::Request::post(url).header("content-type", "application/json");
-        match scene
-            .client
-            .request::<Value>(request.body(object.to_string().into_bytes()).unwrap())
-            .await
-        {
+        match scene.client.request::<Value>(request.body(object.to_string().into_bytes()).unwrap()).await {
             Err(kube::Error::Api(status)) => assert_eq!(status.message, expected),
             other => panic!("{other:?}"),
         }

@@ -36,30 +36,15 @@ async fn required_fields_lengths_and_types() {
             json!({ "jwtEndpoint": format!("https://{:x<193}", "") }),
             LONGER_THAN_200,
         ),
-        row(
-            "201 characters",
-            "issuer",
-            json!({ "issuer": "x".repeat(201) }),
-            LONGER_THAN_200,
-        ),
-        row(
-            "201 characters, 402 bytes",
-            "issuer",
-            json!({ "issuer": "é".repeat(201) }),
-            LONGER_THAN_200,
-        ),
+        row("201 characters", "issuer", json!({ "issuer": "x".repeat(201) }), LONGER_THAN_200),
+        row("201 characters, 402 bytes", "issuer", json!({ "issuer": "é".repeat(201) }), LONGER_THAN_200),
         row(
             "201 characters",
             "keysEndpoint",
             json!({ "keysEndpoint": format!("https://{:x<193}", "") }),
             LONGER_THAN_200,
         ),
-        row(
-            "201 characters",
-            "headerName",
-            json!({ "headerName": "x".repeat(201) }),
-            LONGER_THAN_200,
-        ),
+        row("201 characters", "headerName", json!({ "headerName": "x".repeat(201) }), LONGER_THAN_200),
         row(
             "a number",
             "issuer",
@@ -72,30 +57,10 @@ async fn required_fields_lengths_and_types() {
             json!({ "allowInsecureHttp": "true" }),
             Apply("expected boolean, got &{true}"),
         ),
-        row(
-            "a string",
-            "suspend",
-            json!({ "suspend": "yes" }),
-            Apply("expected boolean, got &{yes}"),
-        ),
-        row(
-            "another name",
-            "jwksUri",
-            json!({ "jwksUri": "https://login.example.com/keys" }),
-            UNKNOWN_FIELD,
-        ),
-        row(
-            "misspelt",
-            "headername",
-            json!({ "headername": "x-token" }),
-            UNKNOWN_FIELD,
-        ),
-        row(
-            "secret inline",
-            "clientSecret",
-            json!({ "clientSecret": "c2VjcmV0" }),
-            UNKNOWN_FIELD,
-        ),
+        row("a string", "suspend", json!({ "suspend": "yes" }), Apply("expected boolean, got &{yes}")),
+        row("another name", "jwksUri", json!({ "jwksUri": "https://login.example.com/keys" }), UNKNOWN_FIELD),
+        row("misspelt", "headername", json!({ "headername": "x-token" }), UNKNOWN_FIELD),
+        row("secret inline", "clientSecret", json!({ "clientSecret": "c2VjcmV0" }), UNKNOWN_FIELD),
     ];
     all_are_refused(Kind::Idp, rows).await;
 }
@@ -108,26 +73,10 @@ async fn endpoints() {
         keys("blank", "  ", Must(VISIBLE)),
         keys("white space before", " https://login.example.com/keys", Must(VISIBLE)),
         keys("line break after", "https://login.example.com/keys\n", Must(VISIBLE)),
-        keys(
-            "white space inside",
-            "https://login.example.com/the keys",
-            Must(VISIBLE),
-        ),
-        jwt(
-            "no-break space after",
-            "https://login.example.com/jwt\u{a0}",
-            Must(VISIBLE),
-        ),
-        keys(
-            "other letters in the host",
-            "https://lögin.example.com/keys",
-            Must(VISIBLE),
-        ),
-        jwt(
-            "other letters in the path",
-            "https://login.example.com/schlüssel",
-            Must(VISIBLE),
-        ),
+        keys("white space inside", "https://login.example.com/the keys", Must(VISIBLE)),
+        jwt("no-break space after", "https://login.example.com/jwt\u{a0}", Must(VISIBLE)),
+        keys("other letters in the host", "https://lögin.example.com/keys", Must(VISIBLE)),
+        jwt("other letters in the path", "https://login.example.com/schlüssel", Must(VISIBLE)),
         keys("ftp", "ftp://login.example.com/keys", Must(SCHEME)),
         keys("file", "file:///etc/passwd", Must(SCHEME)),
         jwt("data", "data:application/json,%7B%7D", Must(SCHEME)),
@@ -149,22 +98,10 @@ async fn endpoints() {
         jwt("backslash", "https://login.example.com\\jwt", Must(HOST)),
         jwt("IPv6 without brackets", "https://2001:db8::1/jwt", Must(HOST)),
         keys("IPv6 with a zone", "https://[fe80::1%25eth0]/keys", Must(HOST)),
-        keys(
-            "user info",
-            "https://user:password@login.example.com/keys",
-            Unrepeated(USER_INFO),
-        ),
+        keys("user info", "https://user:password@login.example.com/keys", Unrepeated(USER_INFO)),
         jwt("user", "https://user@login.example.com", Unrepeated(USER_INFO)),
-        jwt(
-            "two at signs",
-            "https://user@evil@login.example.com",
-            Unrepeated(USER_INFO),
-        ),
-        keys(
-            "empty user info",
-            "https://@login.example.com/keys",
-            Unrepeated(USER_INFO),
-        ),
+        jwt("two at signs", "https://user@evil@login.example.com", Unrepeated(USER_INFO)),
+        keys("empty user info", "https://@login.example.com/keys", Unrepeated(USER_INFO)),
         keys("fragment", "https://login.example.com/keys#1", Must(FRAGMENT)),
         jwt("empty fragment", "https://login.example.com#", Must(FRAGMENT)),
         keys("plain http", "http://login.example.com/keys", Unrepeated(HTTPS)),
@@ -210,9 +147,6 @@ async fn two_mistakes() {
     let message = Kind::Idp.apply(&scene, "wrong", spec).await.unwrap_err();
     // The API server names fields in no particular order.
     let prefix = "IdentityProvider.idp-operator.dev \"wrong\" is invalid: ";
-    let expected = [
-        format!("{prefix}[{issuer}, {keys}]"),
-        format!("{prefix}[{keys}, {issuer}]"),
-    ];
+    let expected = [format!("{prefix}[{issuer}, {keys}]"), format!("{prefix}[{keys}, {issuer}]")];
     assert!(expected.contains(&message), "{message}");
 }

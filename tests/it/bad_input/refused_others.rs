@@ -16,32 +16,15 @@ const OBJECT_NAME: Says =
 async fn tenant_jwt_secrets() {
     const TENANT: Says = Must("be a tenant id or FQDN: letters and digits, with '.', '_' and '-' inside");
     let tenant = |what, id: &str| (what, "tenantId", json!({ "tenantId": id }), TENANT);
-    let algorithm = |what, name: &str, words| {
-        (
-            what,
-            "signingAlgorithm",
-            json!({ "signingAlgorithm": name }),
-            Own(words),
-        )
-    };
+    let algorithm =
+        |what, name: &str, words| (what, "signingAlgorithm", json!({ "signingAlgorithm": name }), Own(words));
     let name = |what, name: &str, says| (what, "secretRef.name", json!({ "secretRef": { "name": name } }), says);
-    let key = |what, key: &str, says| {
-        (
-            what,
-            "secretRef.key",
-            json!({ "secretRef": { "name": "source", "key": key } }),
-            says,
-        )
-    };
+    let key =
+        |what, key: &str, says| (what, "secretRef.key", json!({ "secretRef": { "name": "source", "key": key } }), says);
     let rows: Vec<Row> = vec![
         ("missing", "tenantId", json!({ "tenantId": null }), REQUIRED),
         ("empty", "tenantId", json!({ "tenantId": "" }), Empty),
-        (
-            "254 characters",
-            "tenantId",
-            json!({ "tenantId": "x".repeat(254) }),
-            LONGER_THAN_253,
-        ),
+        ("254 characters", "tenantId", json!({ "tenantId": "x".repeat(254) }), LONGER_THAN_253),
         tenant("blank", " "),
         tenant("white space after", "acme "),
         tenant("line break after", "acme\n"),
@@ -51,36 +34,16 @@ async fn tenant_jwt_secrets() {
         tenant("slash", "acme/corp"),
         tenant("wildcard", "*.example.com"),
         tenant("other letters", "größe"),
-        algorithm(
-            "unknown",
-            "HS999",
-            r#"Unsupported value: "HS999": supported values: "HS256", "HS384", "HS512""#,
-        ),
-        algorithm(
-            "none",
-            "none",
-            r#"Unsupported value: "none": supported values: "HS256", "HS384", "HS512""#,
-        ),
-        algorithm(
-            "asymmetric",
-            "RS256",
-            r#"Unsupported value: "RS256": supported values: "HS256", "HS384", "HS512""#,
-        ),
-        algorithm(
-            "lower case",
-            "hs256",
-            r#"Unsupported value: "hs256": supported values: "HS256", "HS384", "HS512""#,
-        ),
+        algorithm("unknown", "HS999", r#"Unsupported value: "HS999": supported values: "HS256", "HS384", "HS512""#),
+        algorithm("none", "none", r#"Unsupported value: "none": supported values: "HS256", "HS384", "HS512""#),
+        algorithm("asymmetric", "RS256", r#"Unsupported value: "RS256": supported values: "HS256", "HS384", "HS512""#),
+        algorithm("lower case", "hs256", r#"Unsupported value: "hs256": supported values: "HS256", "HS384", "HS512""#),
         algorithm(
             "white space after",
             "HS256 ",
             r#"Unsupported value: "HS256 ": supported values: "HS256", "HS384", "HS512""#,
         ),
-        algorithm(
-            "empty",
-            "",
-            r#"Unsupported value: "": supported values: "HS256", "HS384", "HS512""#,
-        ),
+        algorithm("empty", "", r#"Unsupported value: "": supported values: "HS256", "HS384", "HS512""#),
         ("missing", "secretRef.name", json!({ "secretRef": {} }), REQUIRED),
         name("empty", "", Empty),
         name("254 characters", &"x".repeat(254), LONGER_THAN_253),
@@ -89,17 +52,8 @@ async fn tenant_jwt_secrets() {
         name("of another namespace", "other/source", OBJECT_NAME),
         key("empty", "", Empty),
         key("254 characters", &"x".repeat(254), LONGER_THAN_253),
-        key(
-            "white space inside",
-            "my key",
-            Must("be a data key: letters, digits, '-', '_' and '.'"),
-        ),
-        (
-            "a string",
-            "secretRef",
-            json!({ "secretRef": "source" }),
-            Apply("expected map, got &{source}"),
-        ),
+        key("white space inside", "my key", Must("be a data key: letters, digits, '-', '_' and '.'")),
+        ("a string", "secretRef", json!({ "secretRef": "source" }), Apply("expected map, got &{source}")),
         (
             "a number",
             "signingAlgorithm",
@@ -112,12 +66,7 @@ async fn tenant_jwt_secrets() {
             json!({ "secretRef": { "name": "source", "namespace": "other" } }),
             UNKNOWN_FIELD,
         ),
-        (
-            "secret inline",
-            "secret",
-            json!({ "secret": "c2VjcmV0" }),
-            UNKNOWN_FIELD,
-        ),
+        ("secret inline", "secret", json!({ "secret": "c2VjcmV0" }), UNKNOWN_FIELD),
         (
             "secret inline",
             "secretRef.value",
@@ -134,50 +83,25 @@ async fn user_idp_authenticators() {
     let id = |what, id: &str, says| (what, "idpId", json!({ "idpRef": null, "idpId": id }), says);
     let name = |what, name: &str, says| (what, "idpRef.name", json!({ "idpRef": { "name": name } }), says);
     let mut rows: Vec<Row> = vec![
-        (
-            "neither idpRef nor idpId",
-            "spec",
-            json!({ "idpRef": null }),
-            EXACTLY_ONE,
-        ),
+        ("neither idpRef nor idpId", "spec", json!({ "idpRef": null }), EXACTLY_ONE),
         ("both idpRef and idpId", "spec", json!({ "idpId": "1" }), EXACTLY_ONE),
         id("empty", "", Empty),
         id("blank", " ", IDENTIFIER),
         id("white space after", "1 ", IDENTIFIER),
         id("201 characters", &"1".repeat(201), LONGER_THAN_200),
-        (
-            "missing",
-            "idpRef.name",
-            json!({ "idpRef": { "name": null } }),
-            REQUIRED,
-        ),
+        ("missing", "idpRef.name", json!({ "idpRef": { "name": null } }), REQUIRED),
         name("empty", "", Empty),
         name("upper case", "Login", OBJECT_NAME),
         name("254 characters", &"x".repeat(254), LONGER_THAN_253),
-        (
-            "a string",
-            "idpRef",
-            json!({ "idpRef": "login" }),
-            Apply("expected map, got &{login}"),
-        ),
-        (
-            "another namespace",
-            "idpRef.namespace",
-            json!({ "idpRef": { "namespace": "other" } }),
-            UNKNOWN_FIELD,
-        ),
+        ("a string", "idpRef", json!({ "idpRef": "login" }), Apply("expected map, got &{login}")),
+        ("another namespace", "idpRef.namespace", json!({ "idpRef": { "namespace": "other" } }), UNKNOWN_FIELD),
         (
             "a number",
             "userId",
             json!({ "userId": 69_629_023_906_488_334_u64 }),
             Apply("expected string, got &value.valueUnstructured{Value:69629023906488334}"),
         ),
-        (
-            "secret inline",
-            "password",
-            json!({ "password": "c2VjcmV0" }),
-            UNKNOWN_FIELD,
-        ),
+        ("secret inline", "password", json!({ "password": "c2VjcmV0" }), UNKNOWN_FIELD),
     ];
     for field in ["userId", "idpUserId", "idpUserName"] {
         rows.extend([
@@ -186,18 +110,8 @@ async fn user_idp_authenticators() {
             ("blank", field, json!({ field: "   " }), IDENTIFIER),
             ("tab before", field, json!({ field: "\tmini" }), IDENTIFIER),
             ("line break after", field, json!({ field: "mini\n" }), IDENTIFIER),
-            (
-                "no-break space before",
-                field,
-                json!({ field: "\u{a0}mini" }),
-                IDENTIFIER,
-            ),
-            (
-                "201 characters",
-                field,
-                json!({ field: "x".repeat(201) }),
-                LONGER_THAN_200,
-            ),
+            ("no-break space before", field, json!({ field: "\u{a0}mini" }), IDENTIFIER),
+            ("201 characters", field, json!({ field: "x".repeat(201) }), LONGER_THAN_200),
         ]);
     }
     all_are_refused(Kind::Uia, rows).await;
@@ -216,12 +130,7 @@ async fn strategy_instances() {
         text("white space before", "type", " userpass", TYPE),
         text("dash at the end", "type", "userpass-", TYPE),
         text("underscore", "type", "github_token", TYPE),
-        text(
-            "64 characters",
-            "type",
-            &"x".repeat(64),
-            Own("Too long: may not be more than 63 bytes"),
-        ),
+        text("64 characters", "type", &"x".repeat(64), Own("Too long: may not be more than 63 bytes")),
         text("empty", "id", "", UUID),
         text("upper case", "id", "12345678-90AB-CDEF-FEDC-AB0987654321", UUID),
         text("a digit less", "id", "12345678-90ab-cdef-fedc-ab098765432", UUID),
@@ -244,30 +153,10 @@ async fn strategy_instances() {
         text("blank", "name", " \u{a0}\t", NOT_BLANK),
         text("201 characters", "name", &"x".repeat(201), LONGER_THAN_200),
         text("201 characters, 402 bytes", "name", &"é".repeat(201), LONGER_THAN_200),
-        text(
-            "a string",
-            "isLoginActive",
-            "true",
-            Apply("expected boolean, got &{true}"),
-        ),
-        (
-            "a number",
-            "isSyncActive",
-            json!({ "isSyncActive": 1 }),
-            Apply("expected boolean, got &{1}"),
-        ),
-        (
-            "misspelt",
-            "isSelfRegistrationActive",
-            json!({ "isSelfRegistrationActive": true }),
-            UNKNOWN_FIELD,
-        ),
-        (
-            "secret inline",
-            "clientSecret",
-            json!({ "clientSecret": "c2VjcmV0" }),
-            UNKNOWN_FIELD,
-        ),
+        text("a string", "isLoginActive", "true", Apply("expected boolean, got &{true}")),
+        ("a number", "isSyncActive", json!({ "isSyncActive": 1 }), Apply("expected boolean, got &{1}")),
+        ("misspelt", "isSelfRegistrationActive", json!({ "isSelfRegistrationActive": true }), UNKNOWN_FIELD),
+        ("secret inline", "clientSecret", json!({ "clientSecret": "c2VjcmV0" }), UNKNOWN_FIELD),
     ];
     all_are_refused(Kind::Si, rows).await;
 }

@@ -59,11 +59,7 @@ impl Row {
     ) -> Self {
         self.answer = Answer::new(verdict, message, errors);
         let errors = details.iter().map(|detail| (*detail).to_owned()).collect();
-        self.last_error = Some(LastError {
-            code,
-            message: title.to_owned(),
-            errors,
-        });
+        self.last_error = Some(LastError { code, message: title.to_owned(), errors });
         self
     }
 }
@@ -73,10 +69,8 @@ fn good(name: &'static str, algorithm: &str, value: Vec<u8>) -> Row {
 }
 
 fn broken(name: &'static str, algorithm: &str, value: impl AsRef<[u8]>, details: &[&str]) -> Row {
-    let message = format!(
-        "Invalid request: key 'secret' of Secret '{name}-source' (secretRef): {}",
-        details.join("; ")
-    );
+    let message =
+        format!("Invalid request: key 'secret' of Secret '{name}-source' (secretRef): {}", details.join("; "));
     let errors = vec!["400 101017 /spec/secretRef"; details.len()];
     good(name, algorithm, value.as_ref().to_vec()).told(
         "False InvalidRequest Stalled",
@@ -103,10 +97,7 @@ fn missing(name: &'static str, source: Option<(&'static str, Vec<u8>)>) -> Row {
 
 fn no_algorithm(name: &'static str, spec: Value) -> Row {
     let message = "Signing Algorithm not configured: set signingAlgorithm to HS256, HS384 or HS512";
-    let row = Row {
-        spec,
-        ..Row::new(name, "", None)
-    };
+    let row = Row { spec, ..Row::new(name, "", None) };
     row.told(
         "False SigningAlgorithmNotConfigured Stalled",
         message,
@@ -139,79 +130,34 @@ fn rows() -> Vec<Row> {
         broken("short-256", "HS256", base64(bytes(31)), &[TOO_SHORT_256]),
         broken("short-384", "HS384", base64(bytes(47)), &[TOO_SHORT_384]),
         broken("short-512", "HS512", base64(bytes(63)), &[TOO_SHORT_512]),
-        broken(
-            "no-capital",
-            "HS256",
-            base64("an honest passphrase, in lower case, 1234"),
-            &[NO_CAPITAL],
-        ),
-        broken(
-            "no-ascii-capital",
-            "HS256",
-            base64("ÄÖÜ and an honest passphrase, lower case"),
-            &[NO_CAPITAL],
-        ),
-        broken(
-            "no-special",
-            "HS256",
-            base64("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefgh012345"),
-            &[NO_SPECIAL],
-        ),
-        broken(
-            "space-is-not-special",
-            "HS256",
-            base64("Correct horse battery staple and so on 1"),
-            &[NO_SPECIAL],
-        ),
+        broken("no-capital", "HS256", base64("an honest passphrase, in lower case, 1234"), &[NO_CAPITAL]),
+        broken("no-ascii-capital", "HS256", base64("ÄÖÜ and an honest passphrase, lower case"), &[NO_CAPITAL]),
+        broken("no-special", "HS256", base64("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefgh012345"), &[NO_SPECIAL]),
+        broken("space-is-not-special", "HS256", base64("Correct horse battery staple and so on 1"), &[NO_SPECIAL]),
         broken("uniform", "HS256", base64("!ABCDEFGHIJ".repeat(4)), &[TOO_UNIFORM]),
         broken(
             "all-at-once",
             "HS256",
             base64("password"),
-            &[
-                "the value must be at least 32 bytes for HS256, decoded, but is 8",
-                NO_CAPITAL,
-                NO_SPECIAL,
-                TOO_UNIFORM,
-            ],
+            &["the value must be at least 32 bytes for HS256, decoded, but is 8", NO_CAPITAL, NO_SPECIAL, TOO_UNIFORM],
         ),
         broken("seed-text", "HS384", SEED_TEXT, &[EXAMPLE]),
         broken("seed-text-encoded", "HS384", base64(SEED_TEXT), &[EXAMPLE]),
         broken("seed-base64", "HS384", SEED_BASE64, &[EXAMPLE]),
         broken("seed-response", "HS384", SEED_RESPONSE, &[EXAMPLE]),
         broken("line-break", "HS256", with_line_break("\n"), &[TRAILING_NEWLINE]),
-        broken(
-            "windows-line-break",
-            "HS256",
-            with_line_break("\r\n"),
-            &[TRAILING_NEWLINE],
-        ),
+        broken("windows-line-break", "HS256", with_line_break("\r\n"), &[TRAILING_NEWLINE]),
         broken(
             "url-safe",
             "HS256",
             URL_SAFE.encode([&[0xfb, 0xff, 0xbf], bytes(40).as_slice()].concat()),
             &[URL_SAFE_ALPHABET],
         ),
-        broken(
-            "not-base64",
-            "HS256",
-            "A passphrase that nobody has encoded!",
-            &[NOT_BASE64],
-        ),
+        broken("not-base64", "HS256", "A passphrase that nobody has encoded!", &[NOT_BASE64]),
         broken("binary", "HS256", [0xff, 0x00, 0xfe, 0x01].repeat(10), &[NOT_BASE64]),
         broken("wrong-length", "HS256", &base64(bytes(45))[..57], &[NOT_BASE64]),
-        broken(
-            "too-much-padding",
-            "HS256",
-            [base64(bytes(45)), b"=".to_vec()].concat(),
-            &[NOT_BASE64],
-        ),
-        broken(
-            "space-inside",
-            "HS256",
-            [base64(bytes(30)), b" ".to_vec(), base64(bytes(30))].concat(),
-            &[NOT_BASE64],
-        ),
+        broken("too-much-padding", "HS256", [base64(bytes(45)), b"=".to_vec()].concat(), &[NOT_BASE64]),
+        broken("space-inside", "HS256", [base64(bytes(30)), b" ".to_vec(), base64(bytes(30))].concat(), &[NOT_BASE64]),
         broken("4097-bytes", "HS512", base64(bytes(4097)), &[TOO_LONG]),
         broken("100-kilobytes", "HS256", base64(bytes(100_000)), &[TOO_LONG]),
         good("least-256", "HS256", base64(bytes(32))),
@@ -219,11 +165,7 @@ fn rows() -> Vec<Row> {
         good("least-512", "HS512", base64(bytes(64))),
         good("most", "HS512", base64(bytes(4096))),
         good("twelve-different", "HS256", base64("!ABCDEFGHIJK".repeat(3))),
-        good(
-            "without-padding",
-            "HS256",
-            STANDARD_NO_PAD.encode(bytes(40)).into_bytes(),
-        ),
+        good("without-padding", "HS256", STANDARD_NO_PAD.encode(bytes(40)).into_bytes()),
     ]
 }
 
@@ -240,14 +182,7 @@ async fn every_bad_value_is_told_by_the_seed_s_words() {
     }
     let mut expected = std::collections::BTreeMap::new();
     let mut errors = Vec::new();
-    for Row {
-        name,
-        source,
-        answer,
-        last_error,
-        ..
-    } in rows
-    {
+    for Row { name, source, answer, last_error, .. } in rows {
         expected.insert(name.to_owned(), answer);
         errors.push((name, source, last_error));
     }
@@ -259,9 +194,6 @@ async fn every_bad_value_is_told_by_the_seed_s_words() {
         let text = serde_json::to_string(&object.status).unwrap();
         let value = source.map(|(_, value)| value).filter(|value| !value.is_empty());
         let value = value.and_then(|value| String::from_utf8(value).ok());
-        assert!(
-            value.is_none_or(|value| !text.contains(&value[..value.len().min(16)])),
-            "{name}: {text}"
-        );
+        assert!(value.is_none_or(|value| !text.contains(&value[..value.len().min(16)])), "{name}: {text}");
     }
 }

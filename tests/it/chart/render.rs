@@ -26,10 +26,8 @@ use crate::{
 
 /// With types, as Helm writes the number 64.0 as 64.
 fn sorted(crds: impl IntoIterator<Item = Value>) -> Vec<CustomResourceDefinition> {
-    let mut crds: Vec<CustomResourceDefinition> = crds
-        .into_iter()
-        .map(|crd| serde_json::from_value(crd).unwrap())
-        .collect();
+    let mut crds: Vec<CustomResourceDefinition> =
+        crds.into_iter().map(|crd| serde_json::from_value(crd).unwrap()).collect();
     crds.sort_by_key(|crd| crd.metadata.name.clone());
     crds
 }
@@ -68,9 +66,7 @@ fn its_crds_are_the_committed_ones_and_kept_on_uninstall() {
 #[case("replicaCount=2", "leaderElection.enabled")]
 fn wrong_values_are_refused_by_their_keys_name(#[case] value: &str, #[case] named: &str) {
     let mut helm = Plane::shared().control_plane.helm();
-    helm.args(["template", "x"])
-        .arg(chart())
-        .args(["--kube-version", "1.36.0", "--set", value]);
+    helm.args(["template", "x"]).arg(chart()).args(["--kube-version", "1.36.0", "--set", value]);
     let output = helm.output().unwrap();
     assert!(!output.status.success());
     let message = String::from_utf8(output.stderr).unwrap();
@@ -87,28 +83,14 @@ async fn pod_security_restricted_has_nothing_to_say() {
     });
     let namespaces = Api::<Namespace>::all(scene.client.clone());
     let patch = Patch::Merge(json!({ "metadata": { "labels": labels } }));
-    namespaces
-        .patch(&scene.namespace, &PatchParams::default(), &patch)
-        .await
-        .unwrap();
-    for values in [
-        &["crds.install=false"][..],
-        &["crds.install=false", "leaderElection.enabled=true", "replicaCount=2"],
-    ] {
+    namespaces.patch(&scene.namespace, &PatchParams::default(), &patch).await.unwrap();
+    for values in
+        [&["crds.install=false"][..], &["crds.install=false", "leaderElection.enabled=true", "replicaCount=2"]]
+    {
         let release = Release::render(plane, "safe", &scene.namespace, values);
-        let apply = [
-            "apply",
-            "--server-side",
-            "--dry-run=server",
-            "--validate=strict",
-            "--filename",
-            "-",
-        ];
+        let apply = ["apply", "--server-side", "--dry-run=server", "--validate=strict", "--filename", "-"];
         let (ok, printed, complaints) = release.kubectl(&plane.control_plane, &apply);
-        assert!(
-            ok && printed.contains("deployment.apps/safe-idp-operator"),
-            "{printed}{complaints}"
-        );
+        assert!(ok && printed.contains("deployment.apps/safe-idp-operator"), "{printed}{complaints}");
         assert_eq!(complaints, "");
     }
     // Deployments are only warned of: Pods are what is refused.
@@ -117,24 +99,15 @@ async fn pod_security_restricted_has_nothing_to_say() {
     template["metadata"]["name"] = json!("pod");
     template["spec"]["serviceAccountName"] = json!("default");
     let pods = scene.api::<Pod>();
-    let params = PostParams {
-        dry_run: true,
-        ..PostParams::default()
-    };
+    let params = PostParams { dry_run: true, ..PostParams::default() };
     // Another test's namespace gets its ServiceAccount just as slowly.
     soon("the namespace's default ServiceAccount", async || {
         scene.api::<ServiceAccount>().get_opt("default").await.unwrap()
     })
     .await;
-    pods.create(&params, &serde_json::from_value(template.clone()).unwrap())
-        .await
-        .unwrap();
+    pods.create(&params, &serde_json::from_value(template.clone()).unwrap()).await.unwrap();
     template["spec"]["containers"][0]["securityContext"]["allowPrivilegeEscalation"] = json!(true);
-    assert!(
-        pods.create(&params, &serde_json::from_value(template).unwrap())
-            .await
-            .is_err()
-    );
+    assert!(pods.create(&params, &serde_json::from_value(template).unwrap()).await.is_err());
 }
 
 #[tokio::test]
@@ -153,21 +126,12 @@ async fn with_watch_namespaces_roles_in_just_these_suffice() {
             &format!("watchNamespaces={{{}}}", scene.namespace),
         ],
     );
-    assert!(
-        release
-            .objects
-            .iter()
-            .all(|object| !object["kind"].as_str().unwrap().starts_with("Cluster"))
-    );
+    assert!(release.objects.iter().all(|object| !object["kind"].as_str().unwrap().starts_with("Cluster")));
     release.apply(plane);
     let operator = release.start(plane, "team-idp-operator").await.ready().await;
 
-    scene
-        .apply::<StrategyInstance>("s", json!({ "type": "userpass", "isSyncActive": true }))
-        .await;
-    scene
-        .apply::<TenantJwtSecret>("t", json!({ "tenantId": "roles", "signingAlgorithm": "HS256" }))
-        .await;
+    scene.apply::<StrategyInstance>("s", json!({ "type": "userpass", "isSyncActive": true })).await;
+    scene.apply::<TenantJwtSecret>("t", json!({ "tenantId": "roles", "signingAlgorithm": "HS256" })).await;
     let idp = json!({
         "issuer": "https://roles.example.com",
         "jwtEndpoint": server.url("/jwt"),
@@ -175,30 +139,17 @@ async fn with_watch_namespaces_roles_in_just_these_suffice() {
         "allowInsecureHttp": true,
     });
     scene.apply::<IdentityProvider>("i", idp).await;
-    scene
-        .verdict::<StrategyInstance>("s", "False", "CapabilityNotSupported")
-        .await;
+    scene.verdict::<StrategyInstance>("s", "False", "CapabilityNotSupported").await;
     scene.verdict::<TenantJwtSecret>("t", "True", "Ready").await;
     scene.verdict::<IdentityProvider>("i", "True", "Ready").await;
     scene.until::<Secret>("t-jwt", |_| true).await;
     scene.event("StrategyInstance/s Warning CapabilityNotSupported").await;
-    let refused = operator
-        .metric("idp_operator_api_requests_total", &["code=\"403\""])
-        .await;
+    let refused = operator.metric("idp_operator_api_requests_total", &["code=\"403\""]).await;
     assert!(refused < 1.0, "{}", operator.log());
 
     let account = format!("system:serviceaccount:{}:team-idp-operator", scene.namespace);
     for namespace in ["default", "kube-system"] {
-        let answer = plane.kubectl(&[
-            "auth",
-            "can-i",
-            "list",
-            "secrets",
-            "--as",
-            &account,
-            "--namespace",
-            namespace,
-        ]);
+        let answer = plane.kubectl(&["auth", "can-i", "list", "secrets", "--as", &account, "--namespace", namespace]);
         assert_eq!(String::from_utf8(answer.stdout).unwrap(), "no\n");
     }
 }

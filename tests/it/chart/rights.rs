@@ -12,12 +12,7 @@ use crate::{
     support::{Scene, plane::SYSTEM},
 };
 
-const KINDS: [&str; 4] = [
-    "identityproviders",
-    "tenantjwtsecrets",
-    "useridpauthenticators",
-    "strategyinstances",
-];
+const KINDS: [&str; 4] = ["identityproviders", "tenantjwtsecrets", "useridpauthenticators", "strategyinstances"];
 
 /// Whether a user may do `verb` on `resource[/subresource][.group]` in a namespace; none: in all.
 async fn may(client: &Client, user: &str, namespace: Option<&str>, verb: &str, resource: &str) -> bool {
@@ -37,27 +32,12 @@ async fn may(client: &Client, user: &str, namespace: Option<&str>, verb: &str, r
         resource_attributes: Some(attributes),
         ..SubjectAccessReviewSpec::default()
     };
-    let review = SubjectAccessReview {
-        spec,
-        ..SubjectAccessReview::default()
-    };
-    let answer = Api::<SubjectAccessReview>::all(client.clone())
-        .create(&PostParams::default(), &review)
-        .await
-        .unwrap();
+    let review = SubjectAccessReview { spec, ..SubjectAccessReview::default() };
+    let answer = Api::<SubjectAccessReview>::all(client.clone()).create(&PostParams::default(), &review).await.unwrap();
     answer.status.unwrap().allowed
 }
 
-const VERBS: [&str; 8] = [
-    "get",
-    "list",
-    "watch",
-    "create",
-    "update",
-    "patch",
-    "delete",
-    "deletecollection",
-];
+const VERBS: [&str; 8] = ["get", "list", "watch", "create", "update", "patch", "delete", "deletecollection"];
 
 /// The verbs that a user may do, in the order of [`VERBS`].
 async fn verbs(client: &Client, user: &str, namespace: Option<&str>, resource: &str) -> String {
@@ -77,16 +57,8 @@ async fn the_operator_may_do_what_it_needs_and_nothing_else() {
     for kind in KINDS {
         let rights = [kind.to_owned(), format!("{kind}/status"), format!("{kind}/finalizers")]
             .map(|resource| format!("{resource}.idp-operator.dev"));
-        assert_eq!(
-            verbs(&scene.client, &account, None, &rights[0]).await,
-            "list watch",
-            "{kind}"
-        );
-        assert_eq!(
-            verbs(&scene.client, &account, None, &rights[1]).await,
-            "patch",
-            "{kind}"
-        );
+        assert_eq!(verbs(&scene.client, &account, None, &rights[0]).await, "list watch", "{kind}");
+        assert_eq!(verbs(&scene.client, &account, None, &rights[1]).await, "patch", "{kind}");
         assert_eq!(verbs(&scene.client, &account, None, &rights[2]).await, "", "{kind}");
     }
     let table = [
@@ -103,23 +75,11 @@ async fn the_operator_may_do_what_it_needs_and_nothing_else() {
         ("clusterroles.rbac.authorization.k8s.io", ""),
     ];
     for (resource, expected) in table {
-        assert_eq!(
-            verbs(&scene.client, &account, None, resource).await,
-            expected,
-            "{resource}"
-        );
+        assert_eq!(verbs(&scene.client, &account, None, resource).await, expected, "{resource}");
     }
     for verb in ["impersonate", "bind", "escalate"] {
-        for resource in [
-            "users",
-            "groups",
-            "serviceaccounts",
-            "clusterroles.rbac.authorization.k8s.io",
-        ] {
-            assert!(
-                !may(&scene.client, &account, None, verb, resource).await,
-                "{verb} {resource}"
-            );
+        for resource in ["users", "groups", "serviceaccounts", "clusterroles.rbac.authorization.k8s.io"] {
+            assert!(!may(&scene.client, &account, None, verb, resource).await, "{verb} {resource}");
         }
     }
 }
@@ -139,21 +99,12 @@ async fn users_roles_have_the_kinds_but_no_status_and_tenants_secrets_are_for_ad
         // A controller adds up the roles.
         soon("the role has our kinds", async || {
             let role: ClusterRole = Api::all(scene.client.clone()).get(role).await.unwrap();
-            so(serde_json::to_string(&role.rules)
-                .unwrap()
-                .contains("identityproviders"))
+            so(serde_json::to_string(&role.rules).unwrap().contains("identityproviders"))
         })
         .await;
     }
     soon("the last binding is in force", async || {
-        so(may(
-            &scene.client,
-            "a-adminer",
-            namespace,
-            "get",
-            "identityproviders.idp-operator.dev",
-        )
-        .await)
+        so(may(&scene.client, "a-adminer", namespace, "get", "identityproviders.idp-operator.dev").await)
     })
     .await;
     let all = VERBS.join(" ");
@@ -166,22 +117,10 @@ async fn users_roles_have_the_kinds_but_no_status_and_tenants_secrets_are_for_ad
         ];
         for (user, verbs_expected) in expected {
             let resource = format!("{kind}.idp-operator.dev");
-            assert_eq!(
-                verbs(&scene.client, user, namespace, &resource).await,
-                verbs_expected,
-                "{user} {kind}"
-            );
-            assert_eq!(
-                verbs(&scene.client, user, Some("default"), &resource).await,
-                "",
-                "{user} {kind} elsewhere"
-            );
+            assert_eq!(verbs(&scene.client, user, namespace, &resource).await, verbs_expected, "{user} {kind}");
+            assert_eq!(verbs(&scene.client, user, Some("default"), &resource).await, "", "{user} {kind} elsewhere");
             let status = format!("{kind}/status.idp-operator.dev");
-            assert_eq!(
-                verbs(&scene.client, user, namespace, &status).await,
-                "",
-                "{user} {kind}/status"
-            );
+            assert_eq!(verbs(&scene.client, user, namespace, &status).await, "", "{user} {kind}/status");
         }
     }
 }

@@ -57,10 +57,8 @@ fn help_tells_every_flag_with_its_twin_in_the_environment() {
 fn help_tells_every_command_and_nothing_is_asked_by_mistake() {
     let output = program(&["--help"]).output().unwrap();
     assert!(output.status.success());
-    let commands = stdout(&output)
-        .lines()
-        .filter(|line| line.starts_with("  run ") || line.starts_with("  crds "))
-        .count();
+    let commands =
+        stdout(&output).lines().filter(|line| line.starts_with("  run ") || line.starts_with("  crds ")).count();
     assert_eq!(commands, 2);
     let nothing = program(&[]).output().unwrap();
     assert_eq!((nothing.status.code(), stdout(&nothing).as_str()), (Some(2), ""));
@@ -95,10 +93,7 @@ fn wrong_usage_ends_with_2_and_names_what_is_wrong(#[case] args: &[&str], #[case
 
 #[test]
 fn a_wrong_twin_is_wrong_usage_too() {
-    let output = program(&["run"])
-        .env("IDP_OPERATOR_CONCURRENCY", "many")
-        .output()
-        .unwrap();
+    let output = program(&["run"]).env("IDP_OPERATOR_CONCURRENCY", "many").output().unwrap();
     assert_eq!(output.status.code(), Some(2));
     assert!(stderr(&output).contains("--concurrency"), "{}", stderr(&output));
 }
@@ -129,11 +124,7 @@ fn an_occupied_admin_address_ends_it_with_one_line_that_names_it() {
 fn without_a_kubeconfig_it_ends_with_one_line(#[case] file: &str, #[case] cause: &str) {
     let home = tempfile::tempdir().unwrap();
     std::fs::write(home.path().join("empty.yaml"), "").unwrap();
-    let output = program(&["run"])
-        .env("HOME", home.path())
-        .env("KUBECONFIG", home.path().join(file))
-        .output()
-        .unwrap();
+    let output = program(&["run"]).env("HOME", home.path()).env("KUBECONFIG", home.path().join(file)).output().unwrap();
     assert_fails_with_one_line(&output, &["neither a ServiceAccount nor a kubeconfig", cause]);
 }
 
@@ -157,11 +148,7 @@ fn the_api_server_takes_the_crds_that_are_printed() {
 
 #[test]
 fn printing_into_a_closed_pipe_is_no_panic() {
-    let mut child = program(&["crds"])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child = program(&["crds"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     drop(child.stdout.take());
     let output = child.wait_with_output().unwrap();
     assert!(!stderr(&output).contains("panicked"), "{}", stderr(&output));

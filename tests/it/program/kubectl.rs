@@ -12,29 +12,17 @@ use crate::support::{
 /// What kubectl prints in this namespace; it must succeed.
 fn kubectl(scene: &Scene, args: &[&str]) -> String {
     let output = Plane::shared().kubectl(&[args, &["--namespace", &scene.namespace]].concat());
-    assert!(
-        output.status.success(),
-        "{args:?}: {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
 }
 
 /// The cells of a table, two or more blanks apart, without the ages.
 fn cells(line: &str) -> String {
-    line.split("  ")
-        .map(str::trim)
-        .filter(|cell| !cell.is_empty())
-        .collect::<Vec<_>>()
-        .join("|")
+    line.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).collect::<Vec<_>>().join("|")
 }
 
 fn headers(table: &str) -> Vec<String> {
-    table
-        .lines()
-        .filter(|line| line.starts_with("NAME "))
-        .map(cells)
-        .collect()
+    table.lines().filter(|line| line.starts_with("NAME ")).map(cells).collect()
 }
 
 async fn objects(scene: &Scene) {
@@ -47,35 +35,22 @@ async fn objects(scene: &Scene) {
     });
     scene.apply::<IdentityProvider>("login", idp).await;
     scene
-        .apply::<TenantJwtSecret>(
-            "acme",
-            json!({ "tenantId": "acme.example.com", "signingAlgorithm": "HS256" }),
-        )
+        .apply::<TenantJwtSecret>("acme", json!({ "tenantId": "acme.example.com", "signingAlgorithm": "HS256" }))
         .await;
-    scene
-        .apply::<TenantJwtSecret>("unset", json!({ "tenantId": "unset.example.com" }))
-        .await;
+    scene.apply::<TenantJwtSecret>("unset", json!({ "tenantId": "unset.example.com" })).await;
     for (name, idp) in [("mini", "login"), ("lost", "nowhere")] {
         let link = json!({ "userId": name, "idpRef": { "name": idp }, "idpUserId": name, "idpUserName": "x" });
         scene.apply::<UserIdpAuthenticator>(name, link).await;
     }
-    scene
-        .apply::<StrategyInstance>("local", json!({ "type": "userpass", "name": "Local" }))
-        .await;
-    scene
-        .apply::<StrategyInstance>("hub", json!({ "type": "github" }))
-        .await;
+    scene.apply::<StrategyInstance>("local", json!({ "type": "userpass", "name": "Local" })).await;
+    scene.apply::<StrategyInstance>("hub", json!({ "type": "github" })).await;
     // As a person waits: it returns, and soon.
     for object in ["idp/login", "tjs/acme", "uia/mini", "si/local", "si/hub"] {
         let waited = kubectl(scene, &["wait", "--for=condition=Ready", "--timeout=20s", object]);
         assert!(waited.contains("condition met"), "{waited}");
     }
-    scene
-        .verdict::<TenantJwtSecret>("unset", "False", "SigningAlgorithmNotConfigured")
-        .await;
-    scene
-        .verdict::<UserIdpAuthenticator>("lost", "False", "IdpNotFound")
-        .await;
+    scene.verdict::<TenantJwtSecret>("unset", "False", "SigningAlgorithmNotConfigured").await;
+    scene.verdict::<UserIdpAuthenticator>("lost", "False", "IdpNotFound").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -94,37 +69,17 @@ async fn kubectl_shows_what_a_person_looks_for() {
     let mut shown = headers(&all);
     shown.sort();
     assert_eq!(shown, expected, "{all}");
-    let row = |name: &str| {
-        all.lines()
-            .find(|line| line.contains(&format!("/{name} ")))
-            .map(cells)
-            .unwrap_or_default()
-    };
-    assert!(
-        row("login").contains("|https://seen.example.com|1|True|Ready|"),
-        "{all}"
-    );
-    assert!(
-        row("acme").contains("|acme.example.com|HS256|acme-jwt|True|Ready|"),
-        "{all}"
-    );
+    let row = |name: &str| all.lines().find(|line| line.contains(&format!("/{name} "))).map(cells).unwrap_or_default();
+    assert!(row("login").contains("|https://seen.example.com|1|True|Ready|"), "{all}");
+    assert!(row("acme").contains("|acme.example.com|HS256|acme-jwt|True|Ready|"), "{all}");
     assert!(row("lost").contains("|False|IdpNotFound|"), "{all}");
 
     let wide = kubectl(&scene, &["get", "identity", "--output", "wide"]);
-    assert_eq!(
-        headers(&wide)
-            .iter()
-            .filter(|header| header.ends_with("|MESSAGE"))
-            .count(),
-        4,
-        "{wide}"
-    );
+    assert_eq!(headers(&wide).iter().filter(|header| header.ends_with("|MESSAGE")).count(), 4, "{wide}");
 
     fields_select(&scene);
     // The Event of a verdict that is bad, and of one that changed.
-    scene
-        .merge::<TenantJwtSecret>("unset", json!({ "spec": { "signingAlgorithm": "HS384" } }))
-        .await;
+    scene.merge::<TenantJwtSecret>("unset", json!({ "spec": { "signingAlgorithm": "HS384" } })).await;
     soon("both Events in describe", async || {
         let described = kubectl(&scene, &["describe", "tjs/unset"]);
         let events = described.split_once("Events:")?.1.to_owned();
@@ -135,31 +90,11 @@ async fn kubectl_shows_what_a_person_looks_for() {
 
 fn fields_select(scene: &Scene) {
     for (kind, selector, expected) in [
-        (
-            "idp",
-            "spec.issuer=https://seen.example.com",
-            "identityprovider.idp-operator.dev/login\n",
-        ),
-        (
-            "tjs",
-            "spec.tenantId=acme.example.com",
-            "tenantjwtsecret.idp-operator.dev/acme\n",
-        ),
-        (
-            "uia",
-            "spec.idpRef.name=login",
-            "useridpauthenticator.idp-operator.dev/mini\n",
-        ),
-        (
-            "uia",
-            "spec.userId=lost",
-            "useridpauthenticator.idp-operator.dev/lost\n",
-        ),
-        (
-            "uia",
-            "spec.idpUserId=mini",
-            "useridpauthenticator.idp-operator.dev/mini\n",
-        ),
+        ("idp", "spec.issuer=https://seen.example.com", "identityprovider.idp-operator.dev/login\n"),
+        ("tjs", "spec.tenantId=acme.example.com", "tenantjwtsecret.idp-operator.dev/acme\n"),
+        ("uia", "spec.idpRef.name=login", "useridpauthenticator.idp-operator.dev/mini\n"),
+        ("uia", "spec.userId=lost", "useridpauthenticator.idp-operator.dev/lost\n"),
+        ("uia", "spec.idpUserId=mini", "useridpauthenticator.idp-operator.dev/mini\n"),
         ("si", "spec.type=github", "strategyinstance.idp-operator.dev/hub\n"),
     ] {
         let found = kubectl(scene, &["get", kind, "--field-selector", selector, "--output", "name"]);
@@ -171,10 +106,7 @@ fn fields_select(scene: &Scene) {
 fn explain_describes_every_field() {
     for (kind, words) in [
         ("idp.spec", "The endpoint of the keys (JWK Set, RFC 7517)"),
-        (
-            "tjs.spec.signingAlgorithm",
-            "The HMAC algorithm (RFC 7518, section 3.2)",
-        ),
+        ("tjs.spec.signingAlgorithm", "The HMAC algorithm (RFC 7518, section 3.2)"),
         ("uia.spec", "Unique identifier of the user, 1 to 200 characters"),
         ("si.status.effective", "Registered users may log in"),
     ] {

@@ -38,13 +38,8 @@ impl<'a> Candidates<'a> {
     /// With the rights that the chart gives them.
     fn of(scene: &'a Scene) -> Self {
         let watched = format!("watchNamespaces={{{}}}", scene.namespace);
-        let values = [
-            "crds.install=false",
-            "rbac.aggregate=false",
-            "leaderElection.enabled=true",
-            "replicaCount=2",
-            &watched,
-        ];
+        let values =
+            ["crds.install=false", "rbac.aggregate=false", "leaderElection.enabled=true", "replicaCount=2", &watched];
         let release = Release::render(Plane::shared(), "pair", &scene.namespace, &values);
         release.apply(Plane::shared());
         Self { scene, release }
@@ -60,11 +55,7 @@ impl<'a> Candidates<'a> {
         let started = Instant::now();
         soon("a leader", async || so(leads(operator).await)).await;
         assert!(started.elapsed() < limit, "{pod} took {:?}", started.elapsed());
-        assert!(
-            holder(self.scene).await.starts_with(&format!("{pod}_")),
-            "{}",
-            holder(self.scene).await
-        );
+        assert!(holder(self.scene).await.starts_with(&format!("{pod}_")), "{}", holder(self.scene).await);
     }
 }
 
@@ -76,9 +67,7 @@ async fn one_of_several_leads_and_another_takes_over() {
     let first = candidates.start("first").await;
     candidates.takes_over(&first, "first", PROMPT).await;
     let second = candidates.start("second").await;
-    scene
-        .apply::<StrategyInstance>("one", json!({ "type": "userpass" }))
-        .await;
+    scene.apply::<StrategyInstance>("one", json!({ "type": "userpass" })).await;
     scene.verdict::<StrategyInstance>("one", "True", "Ready").await;
     assert!(leads(&first).await && !leads(&second).await);
     assert!(second.writes().await < 1.0, "a standby writes");
@@ -93,9 +82,7 @@ async fn one_of_several_leads_and_another_takes_over() {
     let mut second = second;
     second.signal("KILL");
     candidates.takes_over(&third, "third", LAPSE).await;
-    scene
-        .apply::<StrategyInstance>("two", json!({ "type": "userpass" }))
-        .await;
+    scene.apply::<StrategyInstance>("two", json!({ "type": "userpass" })).await;
     scene.verdict::<StrategyInstance>("two", "True", "Ready").await;
 
     // Somebody else's: whoever lost it ends, as it can't know what it would break.
@@ -118,29 +105,17 @@ async fn a_leader_that_cannot_renew_ends_before_others_take_over() {
     let status = tokio::task::block_in_place(|| operator.wait(LAPSE)).expect("it should have ended");
     assert_eq!(status.code(), Some(1), "{}", operator.log());
     let elapsed = cut_off.elapsed();
-    assert!(
-        (Duration::from_secs(5)..Duration::from_secs(15)).contains(&elapsed),
-        "{elapsed:?}"
-    );
+    assert!((Duration::from_secs(5)..Duration::from_secs(15)).contains(&elapsed), "{elapsed:?}");
 }
 
 #[tokio::test]
 async fn sigterm_ends_a_standby_that_waits_without_a_lease_to_be_had() {
     let scene = Scene::new("standby").await;
     // The chart's ServiceAccount has no right to a lease here: that is told, and waited for.
-    let operator = scene
-        .start()
-        .arg("--leader-elect")
-        .arg("--leader-election-namespace")
-        .arg(&scene.namespace);
+    let operator = scene.start().arg("--leader-elect").arg("--leader-election-namespace").arg(&scene.namespace);
     let operator = operator.ready().await;
-    soon("the log tells why", async || {
-        so(operator.log().contains("the lease can't be held"))
-    })
-    .await;
-    scene
-        .apply::<StrategyInstance>("x", json!({ "type": "userpass" }))
-        .await;
+    soon("the log tells why", async || so(operator.log().contains("the lease can't be held"))).await;
+    scene.apply::<StrategyInstance>("x", json!({ "type": "userpass" })).await;
     assert!(!leads(&operator).await);
     let started = Instant::now();
     let (status, log) = operator.terminate();

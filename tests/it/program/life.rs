@@ -37,20 +37,11 @@ async fn it_waits_for_its_crds_and_goes_on_whatever_happens_to_them() {
 
     plane.install_crds();
     let installed = Instant::now();
-    soon("ready", async || {
-        so(operator.get("/readyz").await == (200, "ok\n".to_owned()))
-    })
-    .await;
-    assert!(
-        installed.elapsed() < Duration::from_secs(15),
-        "ready after {:?}",
-        installed.elapsed()
-    );
+    soon("ready", async || so(operator.get("/readyz").await == (200, "ok\n".to_owned()))).await;
+    assert!(installed.elapsed() < Duration::from_secs(15), "ready after {:?}", installed.elapsed());
     let (one, two) = (Scene::on(&plane, "one").await, Scene::on(&plane, "two").await);
     for scene in [&one, &two] {
-        scene
-            .apply::<StrategyInstance>("s", json!({ "type": "userpass" }))
-            .await;
+        scene.apply::<StrategyInstance>("s", json!({ "type": "userpass" })).await;
         let tenant = json!({ "tenantId": scene.namespace, "signingAlgorithm": "HS256" });
         scene.apply::<TenantJwtSecret>("t", tenant).await;
     }
@@ -68,26 +59,13 @@ async fn it_waits_for_its_crds_and_goes_on_whatever_happens_to_them() {
 
 async fn without_crds_it_waits_and_says_so(operator: &Operator) {
     assert_eq!(operator.get("/livez").await, (200, "ok\n".to_owned()));
-    let expected: String = [
-        "identityproviders",
-        "strategyinstances",
-        "tenantjwtsecrets",
-        "useridpauthenticators",
-    ]
-    .map(|plural| format!("{plural}: the CustomResourceDefinition is not installed\n"))
-    .concat();
+    let expected: String = ["identityproviders", "strategyinstances", "tenantjwtsecrets", "useridpauthenticators"]
+        .map(|plural| format!("{plural}: the CustomResourceDefinition is not installed\n"))
+        .concat();
     let expected = (503, format!("waiting for\n{expected}"));
-    soon("every watch was tried", async || {
-        so(!operator.get("/readyz").await.1.contains("not listed yet"))
-    })
-    .await;
+    soon("every watch was tried", async || so(!operator.get("/readyz").await.1.contains("not listed yet"))).await;
     assert_eq!(operator.get("/readyz").await, expected);
-    assert_eq!(
-        operator.log().matches("watch failed, trying on").count(),
-        4,
-        "{}",
-        operator.log()
-    );
+    assert_eq!(operator.log().matches("watch failed, trying on").count(), 4, "{}", operator.log());
     assert!(operator.metric("idp_operator_leader", &[]).await < 0.5);
 }
 
@@ -96,10 +74,7 @@ fn sigterm_ends_it_at_once(operator: Operator) {
     let (status, log) = operator.terminate();
     assert_eq!(status.code(), Some(0), "{log}");
     assert!(started.elapsed() < Duration::from_secs(3), "{:?}", started.elapsed());
-    assert!(
-        log.contains("stopping") && log.lines().last().unwrap().contains("stopped"),
-        "{log}"
-    );
+    assert!(log.contains("stopping") && log.lines().last().unwrap().contains("stopped"), "{log}");
     assert!(!log.contains("panicked"), "{log}");
 }
 
@@ -108,35 +83,23 @@ async fn an_unreadable_object_is_told_and_delays_no_other(scene: &Scene, operato
     let field = "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/isLoginActive";
     let loosen = json!([{ "op": "replace", "path": field, "value": { "x-kubernetes-preserve-unknown-fields": true } }]);
     let patch = Patch::Json::<()>(serde_json::from_value(loosen).unwrap());
-    crds.patch("strategyinstances.idp-operator.dev", &PatchParams::default(), &patch)
-        .await
-        .unwrap();
+    crds.patch("strategyinstances.idp-operator.dev", &PatchParams::default(), &patch).await.unwrap();
     let resource = ApiResource::erase::<StrategyInstance>(&());
     let api: Api<DynamicObject> = Api::namespaced_with(scene.client.clone(), &scene.namespace, &resource);
     let unreadable = DynamicObject::new("unreadable", &resource)
         .data(json!({ "spec": { "type": "userpass", "isLoginActive": "perhaps" } }));
     // The API server takes a moment to know of the change.
-    soon("the object is taken", async || {
-        api.create(&PostParams::default(), &unreadable).await.ok()
-    })
-    .await;
+    soon("the object is taken", async || api.create(&PostParams::default(), &unreadable).await.ok()).await;
     soon("it is counted", async || so(unreadable_objects(operator).await > 0.5)).await;
 
     let started = Instant::now();
-    scene
-        .apply::<StrategyInstance>("other", json!({ "type": "userpass" }))
-        .await;
+    scene.apply::<StrategyInstance>("other", json!({ "type": "userpass" })).await;
     scene.verdict::<StrategyInstance>("other", "True", "Ready").await;
     assert!(started.elapsed() < Duration::from_secs(3), "{:?}", started.elapsed());
     assert!((unreadable_objects(operator).await - 1.0).abs() < f64::EPSILON);
-    let told: Vec<Value> = lines(operator)
-        .filter(|line| line.to_string().contains("can't be read"))
-        .collect();
+    let told: Vec<Value> = lines(operator).filter(|line| line.to_string().contains("can't be read")).collect();
     assert_eq!(told.len(), 1, "{told:?}");
-    assert_eq!(
-        (&told[0]["level"], &told[0]["name"]),
-        (&json!("ERROR"), &json!("unreadable"))
-    );
+    assert_eq!((&told[0]["level"], &told[0]["name"]), (&json!("ERROR"), &json!("unreadable")));
 
     let fixed = Patch::Merge(json!({ "spec": { "isLoginActive": true } }));
     api.patch("unreadable", &PatchParams::default(), &fixed).await.unwrap();
@@ -144,18 +107,11 @@ async fn an_unreadable_object_is_told_and_delays_no_other(scene: &Scene, operato
 }
 
 fn lines(operator: &Operator) -> impl Iterator<Item = Value> {
-    operator
-        .log()
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect::<Vec<_>>()
-        .into_iter()
+    operator.log().lines().map(|line| serde_json::from_str(line).unwrap()).collect::<Vec<_>>().into_iter()
 }
 
 async fn unreadable_objects(operator: &Operator) -> f64 {
-    operator
-        .metric("idp_operator_unreadable_objects_total", &["StrategyInstance"])
-        .await
+    operator.metric("idp_operator_unreadable_objects_total", &["StrategyInstance"]).await
 }
 
 async fn a_crd_that_goes_and_comes_is_followed(plane: &Plane, scene: &Scene, operator: &Operator) {
@@ -166,15 +122,9 @@ async fn a_crd_that_goes_and_comes_is_followed(plane: &Plane, scene: &Scene, ope
     })
     .await;
     plane.install_crds();
-    scene
-        .apply::<StrategyInstance>("s", json!({ "type": "userpass", "isSyncActive": true }))
-        .await;
-    scene
-        .verdict::<StrategyInstance>("s", "False", "CapabilityNotSupported")
-        .await;
-    scene
-        .apply::<TenantJwtSecret>("later", json!({ "tenantId": "later", "signingAlgorithm": "HS512" }))
-        .await;
+    scene.apply::<StrategyInstance>("s", json!({ "type": "userpass", "isSyncActive": true })).await;
+    scene.verdict::<StrategyInstance>("s", "False", "CapabilityNotSupported").await;
+    scene.apply::<TenantJwtSecret>("later", json!({ "tenantId": "later", "signingAlgorithm": "HS512" })).await;
     scene.verdict::<TenantJwtSecret>("later", "True", "Ready").await;
 }
 
@@ -182,23 +132,11 @@ async fn a_crd_that_goes_and_comes_is_followed(plane: &Plane, scene: &Scene, ope
 fn versions(plane: &Plane) -> BTreeMap<String, String> {
     let kinds = "deployment,service,serviceaccount,clusterrole,clusterrolebinding,crd";
     let selector = "app.kubernetes.io/instance=idp-operator";
-    let output = plane.kubectl(&[
-        "get",
-        kinds,
-        "--all-namespaces",
-        "--selector",
-        selector,
-        "--output",
-        "json",
-    ]);
+    let output = plane.kubectl(&["get", kinds, "--all-namespaces", "--selector", selector, "--output", "json"]);
     let list: Value = serde_json::from_slice(&output.stdout).unwrap();
     let object = |item: &Value| {
         let metadata = &item["metadata"];
-        let name = format!(
-            "{}/{}",
-            item["kind"].as_str().unwrap(),
-            metadata["name"].as_str().unwrap()
-        );
+        let name = format!("{}/{}", item["kind"].as_str().unwrap(), metadata["name"].as_str().unwrap());
         let is_going = !metadata["deletionTimestamp"].is_null();
         (!is_going).then(|| (name, metadata["resourceVersion"].as_str().unwrap().to_owned()))
     };
@@ -217,26 +155,11 @@ async fn uninstalling_keeps_the_crds_and_every_object(plane: &Plane, scene: &Sce
     let mut helm = plane.control_plane.helm();
     succeed(helm.args(["uninstall", "idp-operator", "--namespace", SYSTEM]));
     let left: Vec<_> = versions(plane).into_keys().collect();
-    assert!(
-        left.len() == 4 && left.iter().all(|name| name.starts_with("CustomResourceDefinition/")),
-        "{left:?}"
-    );
-    assert_eq!(
-        scene
-            .api::<TenantJwtSecret>()
-            .get("t")
-            .await
-            .unwrap()
-            .resource_version(),
-        tenant.resource_version()
-    );
+    assert!(left.len() == 4 && left.iter().all(|name| name.starts_with("CustomResourceDefinition/")), "{left:?}");
+    assert_eq!(scene.api::<TenantJwtSecret>().get("t").await.unwrap().resource_version(), tenant.resource_version());
     assert!(scene.api::<Secret>().get_opt("t-jwt").await.unwrap().is_some());
     // A release of the same name takes them up again, with no flags for that.
     let mut helm = plane.control_plane.helm();
-    succeed(
-        helm.args(["install", "idp-operator"])
-            .arg(chart())
-            .args(["--namespace", SYSTEM]),
-    );
+    succeed(helm.args(["install", "idp-operator"]).arg(chart()).args(["--namespace", SYSTEM]));
     assert_eq!(versions(plane).len(), 12);
 }

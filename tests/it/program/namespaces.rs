@@ -10,9 +10,7 @@ use super::{so, soon};
 use crate::support::{Plane, Scene, ready};
 
 async fn strategy(scene: &Scene, name: &str) {
-    scene
-        .apply::<StrategyInstance>(name, json!({ "type": "userpass" }))
-        .await;
+    scene.apply::<StrategyInstance>(name, json!({ "type": "userpass" })).await;
 }
 
 async fn served(scene: &Scene, name: &str) {
@@ -26,11 +24,7 @@ async fn assert_untouched(scene: &Scene, name: &str) {
 
 #[tokio::test]
 async fn only_the_namespaces_that_are_named_are_served() {
-    let (a, b, other) = (
-        Scene::new("ns-a").await,
-        Scene::new("ns-b").await,
-        Scene::new("ns-other").await,
-    );
+    let (a, b, other) = (Scene::new("ns-a").await, Scene::new("ns-b").await, Scene::new("ns-other").await);
     for scene in [&a, &b, &other] {
         strategy(scene, "before").await;
     }
@@ -48,24 +42,15 @@ async fn only_the_namespaces_that_are_named_are_served() {
 
 #[tokio::test]
 async fn twins_in_the_environment_do_what_the_flags_do() {
-    let (a, b, other) = (
-        Scene::new("env-a").await,
-        Scene::new("env-b").await,
-        Scene::new("env-other").await,
-    );
+    let (a, b, other) = (Scene::new("env-a").await, Scene::new("env-b").await, Scene::new("env-other").await);
     for scene in [&other, &a, &b] {
         strategy(scene, "x").await;
     }
     let dir = tempfile::tempdir().unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_idp-operator"));
-    command
-        .arg("run")
-        .env("KUBECONFIG", &Plane::shared().operator_kubeconfig);
+    command.arg("run").env("KUBECONFIG", &Plane::shared().operator_kubeconfig);
     command.env("IDP_OPERATOR_ADMIN_ADDRESS", "127.0.0.1:0");
-    command.env(
-        "IDP_OPERATOR_WATCH_NAMESPACE",
-        format!("{},{}", a.namespace, b.namespace),
-    );
+    command.env("IDP_OPERATOR_WATCH_NAMESPACE", format!("{},{}", a.namespace, b.namespace));
     command.env("IDP_OPERATOR_LOG_FORMAT", "json");
     command.env("IDP_OPERATOR_CONCURRENCY", "2");
     let mut process = supervise(&command, &dir.path().join("log")).unwrap();
@@ -76,10 +61,7 @@ async fn twins_in_the_environment_do_what_the_flags_do() {
     let log = std::fs::read_to_string(process.log()).unwrap();
     let first: serde_json::Value = serde_json::from_str(log.lines().next().unwrap()).unwrap();
     let address = first["admin_address"].as_str().unwrap();
-    assert!(
-        address.starts_with("127.0.0.1:") && address != "127.0.0.1:8080",
-        "{address}"
-    );
+    assert!(address.starts_with("127.0.0.1:") && address != "127.0.0.1:8080", "{address}");
 }
 
 #[tokio::test]
@@ -90,18 +72,10 @@ async fn a_namespace_without_rights_is_named_and_keeps_the_operator_from_being_r
         plane,
         "narrow",
         &mine.namespace,
-        &[
-            "crds.install=false",
-            "rbac.aggregate=false",
-            &format!("watchNamespaces={{{}}}", mine.namespace),
-        ],
+        &["crds.install=false", "rbac.aggregate=false", &format!("watchNamespaces={{{}}}", mine.namespace)],
     );
     release.apply(plane);
-    let operator = release
-        .start(plane, "narrow-idp-operator")
-        .await
-        .arg("--watch-namespace")
-        .arg(&foreign.namespace);
+    let operator = release.start(plane, "narrow-idp-operator").await.arg("--watch-namespace").arg(&foreign.namespace);
     let operator = operator.spawn().await;
     let why = "the API server answered 403 Forbidden: the operator's role must allow list and watch";
     let plurals = [
@@ -112,9 +86,8 @@ async fn a_namespace_without_rights_is_named_and_keeps_the_operator_from_being_r
         "tenantjwtsecrets",
         "useridpauthenticators",
     ];
-    let expected: String = plurals
-        .map(|plural| format!("{plural}: in namespace {}: {why}\n", foreign.namespace))
-        .concat();
+    let expected: String =
+        plurals.map(|plural| format!("{plural}: in namespace {}: {why}\n", foreign.namespace)).concat();
     soon("readyz names the namespace", async || {
         so(operator.get("/readyz").await == (503, format!("waiting for\n{expected}")))
     })

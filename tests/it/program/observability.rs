@@ -22,9 +22,7 @@ async fn objects(scene: &Scene, server: &KeyServer) {
     let link = |idp: &str, user: &str| json!({ "userId": user, "idpRef": { "name": idp }, "idpUserId": EXTERNAL_ID, "idpUserName": EXTERNAL_NAME });
     // Before its IdentityProvider: two verdicts, and an Event.
     scene.apply::<UserIdpAuthenticator>("link", link("login", USER)).await;
-    scene
-        .verdict::<UserIdpAuthenticator>("link", "False", "IdpNotFound")
-        .await;
+    scene.verdict::<UserIdpAuthenticator>("link", "False", "IdpNotFound").await;
     let idp = json!({
         "issuer": ISSUER,
         "jwtEndpoint": server.url("/jwt"),
@@ -32,24 +30,14 @@ async fn objects(scene: &Scene, server: &KeyServer) {
         "allowInsecureHttp": true,
     });
     scene.apply::<IdentityProvider>("login", idp).await;
-    scene
-        .apply::<TenantJwtSecret>("tenant", json!({ "tenantId": TENANT, "signingAlgorithm": "HS256" }))
-        .await;
-    scene
-        .apply::<StrategyInstance>("good", json!({ "type": "userpass" }))
-        .await;
-    scene
-        .apply::<StrategyInstance>("bad", json!({ "type": "userpass", "isSyncActive": true }))
-        .await;
+    scene.apply::<TenantJwtSecret>("tenant", json!({ "tenantId": TENANT, "signingAlgorithm": "HS256" })).await;
+    scene.apply::<StrategyInstance>("good", json!({ "type": "userpass" })).await;
+    scene.apply::<StrategyInstance>("bad", json!({ "type": "userpass", "isSyncActive": true })).await;
     scene.verdict::<IdentityProvider>("login", "True", "Ready").await;
     scene.verdict::<TenantJwtSecret>("tenant", "True", "Ready").await;
     scene.verdict::<StrategyInstance>("good", "True", "Ready").await;
-    scene
-        .verdict::<StrategyInstance>("bad", "False", "CapabilityNotSupported")
-        .await;
-    scene
-        .verdict::<UserIdpAuthenticator>("link", "True", "IdentitySet")
-        .await;
+    scene.verdict::<StrategyInstance>("bad", "False", "CapabilityNotSupported").await;
+    scene.verdict::<UserIdpAuthenticator>("link", "True", "IdentitySet").await;
 }
 
 #[tokio::test]
@@ -64,26 +52,12 @@ async fn metrics_logs_and_events_tell_all_but_who() {
     contract_has_them(&families);
     values_are_right(&scene, &operator).await;
     content_type_is_open_metrics(&operator).await;
-    for personal in [
-        USER,
-        EXTERNAL_ID,
-        EXTERNAL_NAME,
-        TENANT,
-        ISSUER,
-        "http",
-        &scene.namespace,
-    ] {
-        assert!(
-            !samples(&metrics).any(|line| line.contains(personal)),
-            "{personal} in\n{metrics}"
-        );
+    for personal in [USER, EXTERNAL_ID, EXTERNAL_NAME, TENANT, ISSUER, "http", &scene.namespace] {
+        assert!(!samples(&metrics).any(|line| line.contains(personal)), "{personal} in\n{metrics}");
     }
     let (_, log) = operator.terminate();
     lines_are_json_and_name_the_object(&log);
-    let events = scene
-        .api::<k8s_openapi::api::events::v1::Event>()
-        .list(&kube::api::ListParams::default())
-        .await;
+    let events = scene.api::<k8s_openapi::api::events::v1::Event>().list(&kube::api::ListParams::default()).await;
     let events = serde_json::to_string(&events.unwrap().items).unwrap();
     for personal in [EXTERNAL_ID, EXTERNAL_NAME] {
         assert!(!log.contains(personal), "{personal} in\n{log}");
@@ -105,10 +79,7 @@ fn families(metrics: &str) -> BTreeMap<&str, &str> {
         if let Some(comment) = line.strip_prefix("# ") {
             let (what, rest) = comment.split_once(' ').unwrap();
             let (name, text) = rest.split_once(' ').unwrap();
-            assert!(
-                current == name || !families.contains_key(name),
-                "{name} is in two places"
-            );
+            assert!(current == name || !families.contains_key(name), "{name} is in two places");
             assert!(name.starts_with("idp_operator_"), "{line}");
             current = name;
             match what {
@@ -129,16 +100,9 @@ fn families(metrics: &str) -> BTreeMap<&str, &str> {
             Some("info") => &["_info"],
             other => panic!("{current} is {other:?}"),
         };
-        assert!(
-            suffixes.iter().any(|suffix| name == format!("{current}{suffix}")),
-            "{line} in {current}"
-        );
+        assert!(suffixes.iter().any(|suffix| name == format!("{current}{suffix}")), "{line} in {current}");
     }
-    assert_eq!(
-        families.keys().copied().collect::<BTreeSet<_>>(),
-        described,
-        "each has both TYPE and HELP"
-    );
+    assert_eq!(families.keys().copied().collect::<BTreeSet<_>>(), described, "each has both TYPE and HELP");
     families
 }
 
@@ -161,62 +125,23 @@ fn contract_has_them(families: &BTreeMap<&str, &str>) {
 async fn values_are_right(scene: &Scene, operator: &Operator) {
     let one = |value: f64| (value - 1.0).abs() < f64::EPSILON;
     assert!(one(operator.metric("idp_operator_leader", &[]).await));
-    assert!(one(operator
-        .metric("idp_operator_build_info", &[env!("CARGO_PKG_VERSION")])
-        .await));
+    assert!(one(operator.metric("idp_operator_build_info", &[env!("CARGO_PKG_VERSION")]).await));
     let strategies = ["kind=\"StrategyInstance\"", "ready=\"False\""];
     assert!(one(operator.metric("idp_operator_objects", &strategies).await));
-    for kind in [
-        "IdentityProvider",
-        "TenantJwtSecret",
-        "UserIdpAuthenticator",
-        "StrategyInstance",
-    ] {
+    for kind in ["IdentityProvider", "TenantJwtSecret", "UserIdpAuthenticator", "StrategyInstance"] {
         let label = format!("kind=\"{kind}\"");
-        assert!(
-            one(operator
-                .metric("idp_operator_objects", &[&label, "ready=\"True\""])
-                .await),
-            "{kind}"
-        );
-        assert!(
-            operator
-                .metric("idp_operator_reconciles_total", &[&label, "result=\"ok\""])
-                .await
-                > 0.5,
-            "{kind}"
-        );
-        assert!(
-            operator
-                .metric("idp_operator_reconcile_duration_seconds_count", &[&label])
-                .await
-                > 0.5,
-            "{kind}"
-        );
+        assert!(one(operator.metric("idp_operator_objects", &[&label, "ready=\"True\""]).await), "{kind}");
+        assert!(operator.metric("idp_operator_reconciles_total", &[&label, "result=\"ok\""]).await > 0.5, "{kind}");
+        assert!(operator.metric("idp_operator_reconcile_duration_seconds_count", &[&label]).await > 0.5, "{kind}");
     }
-    assert!(
-        operator
-            .metric("idp_operator_keys_fetches_total", &["result=\"ok\""])
-            .await
-            > 0.5
-    );
+    assert!(operator.metric("idp_operator_keys_fetches_total", &["result=\"ok\""]).await > 0.5);
     let status = ["verb=\"patch\"", "kind=\"identityproviders/status\"", "code=\"200\""];
     assert!(operator.metric("idp_operator_api_requests_total", &status).await > 0.5);
     // On the API server's clock and this one's, give or take an hour.
-    let now = scene
-        .api::<StrategyInstance>()
-        .get("bad")
-        .await
-        .unwrap()
-        .metadata
-        .creation_timestamp
-        .unwrap()
-        .0;
-    for watch in ["identityproviders", "secrets", "configmaps"] {
+    let now = scene.api::<StrategyInstance>().get("bad").await.unwrap().metadata.creation_timestamp.unwrap().0;
+    for watch in ["IdentityProvider", "Secret", "ConfigMap"] {
         let label = format!("kind=\"{watch}\"");
-        let seen = operator
-            .metric("idp_operator_watch_last_event_timestamp_seconds", &[&label])
-            .await;
+        let seen = operator.metric("idp_operator_watch_last_event_timestamp_seconds", &[&label]).await;
         #[allow(clippy::cast_precision_loss)] // seconds
         let age = now.as_second() as f64 - seen;
         assert!(age.abs() < 3600.0, "{watch}: {age}");
@@ -240,24 +165,12 @@ fn lines_are_json_and_name_the_object(log: &str) {
     let mut named = BTreeSet::new();
     for line in log.lines() {
         let line: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
-        assert!(
-            line["timestamp"].as_str().unwrap().parse::<jiff::Timestamp>().is_ok(),
-            "{line}"
-        );
-        assert!(
-            ["ERROR", "WARN", "INFO"].contains(&line["level"].as_str().unwrap()),
-            "{line}"
-        );
+        assert!(line["timestamp"].as_str().unwrap().parse::<jiff::Timestamp>().is_ok(), "{line}");
+        assert!(["ERROR", "WARN", "INFO"].contains(&line["level"].as_str().unwrap()), "{line}");
         assert!(!line["message"].as_str().unwrap().is_empty(), "{line}");
         if line["message"] == "verdict changed" {
-            let object = line["span"]["object.ref"]
-                .as_str()
-                .unwrap_or_else(|| panic!("no object in {line}"));
-            named.insert(format!(
-                "{} {}",
-                object.split(['.', '/']).next().unwrap(),
-                line["reason"].as_str().unwrap()
-            ));
+            let object = line["span"]["object.ref"].as_str().unwrap_or_else(|| panic!("no object in {line}"));
+            named.insert(format!("{} {}", object.split(['.', '/']).next().unwrap(), line["reason"].as_str().unwrap()));
         }
     }
     let expected = [

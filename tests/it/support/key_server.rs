@@ -51,21 +51,14 @@ impl KeyServer {
             .with_no_client_auth()
             .with_single_cert(vec![issued.cert.der().clone()], key)
             .unwrap();
-        (
-            Self::serve(body, Some(TlsAcceptor::from(Arc::new(config)))).await,
-            issued.cert.pem(),
-        )
+        (Self::serve(body, Some(TlsAcceptor::from(Arc::new(config)))).await, issued.cert.pem())
     }
 
     async fn serve(body: &str, tls: Option<TlsAcceptor>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let scheme = if tls.is_some() { "https" } else { "http" };
         let url = format!("{scheme}://{}", listener.local_addr().unwrap());
-        let server = Self {
-            url,
-            answer: Arc::default(),
-            hits: Arc::default(),
-        };
+        let server = Self { url, answer: Arc::default(), hits: Arc::default() };
         server.answer("200 OK", "", body);
         let (answer, hits) = (server.answer.clone(), server.hits.clone());
         tokio::spawn(async move {
@@ -88,10 +81,8 @@ impl KeyServer {
 
     /// Answers this from now on.
     pub fn answer(&self, status: &str, headers: &str, body: &str) {
-        let text = format!(
-            "HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: {}\r\n{headers}\r\n{body}",
-            body.len()
-        );
+        let text =
+            format!("HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: {}\r\n{headers}\r\n{body}", body.len());
         *self.answer.lock().unwrap() = text.into_bytes();
     }
 

@@ -25,11 +25,7 @@ pub struct Start {
 
 impl Start {
     pub fn new(kubeconfig: impl Into<PathBuf>) -> Self {
-        Self {
-            kubeconfig: kubeconfig.into(),
-            args: Vec::new(),
-            env: Vec::new(),
-        }
+        Self { kubeconfig: kubeconfig.into(), args: Vec::new(), env: Vec::new() }
     }
 
     pub fn arg(mut self, arg: impl Into<String>) -> Self {
@@ -47,24 +43,13 @@ impl Start {
         let dir = tempfile::tempdir().unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_idp-operator"));
         command.args(["run", "--admin-address", "127.0.0.1:0"]).args(&self.args);
-        command
-            .env("KUBECONFIG", &self.kubeconfig)
-            .env_remove("HTTPS_PROXY")
-            .env_remove("https_proxy");
+        command.env("KUBECONFIG", &self.kubeconfig).env_remove("HTTPS_PROXY").env_remove("https_proxy");
         command.envs(self.env.iter().map(|(name, value)| (name, value)));
         let process = supervise(&command, &dir.path().join("operator.log")).unwrap();
-        let mut operator = Operator {
-            process,
-            address: String::new(),
-            _dir: dir,
-        };
+        let mut operator = Operator { process, address: String::new(), _dir: dir };
         let deadline = Instant::now() + Duration::from_secs(20);
         while operator.address.is_empty() {
-            assert!(
-                Instant::now() < deadline,
-                "the operator did not start:\n{}",
-                operator.log()
-            );
+            assert!(Instant::now() < deadline, "the operator did not start:\n{}", operator.log());
             tokio::time::sleep(Duration::from_millis(20)).await;
             operator.address = admin_address(&operator.log()).unwrap_or_default();
         }
@@ -93,11 +78,7 @@ impl Operator {
             if status == 200 {
                 return;
             }
-            assert!(
-                Instant::now() < deadline,
-                "the operator is not ready: {status} {body}\n{}",
-                self.log()
-            );
+            assert!(Instant::now() < deadline, "the operator is not ready: {status} {body}\n{}", self.log());
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
@@ -105,10 +86,7 @@ impl Operator {
     /// Status and body of a GET on the admin server.
     pub async fn get(&self, path: &str) -> (u16, String) {
         let mut stream = tokio::net::TcpStream::connect(&self.address).await.unwrap();
-        stream
-            .write_all(format!("GET {path} HTTP/1.0\r\n\r\n").as_bytes())
-            .await
-            .unwrap();
+        stream.write_all(format!("GET {path} HTTP/1.0\r\n\r\n").as_bytes()).await.unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await.unwrap();
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
@@ -128,9 +106,7 @@ impl Operator {
     pub async fn writes(&self) -> f64 {
         let mut sum = 0.0;
         for verb in ["create", "update", "patch", "delete"] {
-            sum += self
-                .metric("idp_operator_api_requests_total", &[&format!("verb=\"{verb}\"")])
-                .await;
+            sum += self.metric("idp_operator_api_requests_total", &[&format!("verb=\"{verb}\"")]).await;
         }
         sum
     }

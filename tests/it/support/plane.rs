@@ -39,10 +39,7 @@ impl Plane {
         install(&control_plane, false);
         let operator_kubeconfig = in_own_runtime(control_plane.service_account_kubeconfig(SYSTEM, "idp-operator"))
             .unwrap_or_else(|error| panic!("{}", report(&error)));
-        Self {
-            control_plane,
-            operator_kubeconfig,
-        }
+        Self { control_plane, operator_kubeconfig }
     }
 
     /// Installs the CRDs by the chart.
@@ -51,13 +48,8 @@ impl Plane {
         let mut wait = self.control_plane.kubectl();
         wait.args(["wait", "--for=condition=Established", "--timeout=60s", "crd"]);
         wait.args(
-            [
-                "identityproviders",
-                "tenantjwtsecrets",
-                "useridpauthenticators",
-                "strategyinstances",
-            ]
-            .map(|plural| format!("{plural}.idp-operator.dev")),
+            ["identityproviders", "tenantjwtsecrets", "useridpauthenticators", "strategyinstances"]
+                .map(|plural| format!("{plural}.idp-operator.dev")),
         );
         succeed(&mut wait);
     }
@@ -88,13 +80,7 @@ pub fn succeed(command: &mut Command) -> Output {
 fn install(control_plane: &ControlPlane, crds: bool) {
     let mut helm = control_plane.helm();
     helm.args(["upgrade", "--install", "idp-operator"]).arg(chart());
-    helm.args([
-        "--namespace",
-        SYSTEM,
-        "--create-namespace",
-        "--set",
-        &format!("crds.install={crds}"),
-    ]);
+    helm.args(["--namespace", SYSTEM, "--create-namespace", "--set", &format!("crds.install={crds}")]);
     succeed(&mut helm);
 }
 
@@ -102,13 +88,7 @@ fn install(control_plane: &ControlPlane, crds: bool) {
 fn in_own_runtime<T: Send>(future: impl Future<Output = T> + Send) -> T {
     std::thread::scope(|scope| {
         scope
-            .spawn(|| {
-                tokio::runtime::Builder::new_current_thread()
-                    .enable_all()
-                    .build()
-                    .unwrap()
-                    .block_on(future)
-            })
+            .spawn(|| tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future))
             .join()
             .unwrap()
     })

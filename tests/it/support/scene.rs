@@ -57,13 +57,8 @@ impl<K> Ours for K where
 pub fn ready<K: Ours>(object: &K) -> Option<(String, String, String)> {
     let core = object.status()?.core();
     let condition = core.condition("Ready")?;
-    (core.observed_generation == object.meta().generation).then(|| {
-        (
-            condition.status.clone(),
-            condition.reason.clone(),
-            condition.message.clone(),
-        )
-    })
+    (core.observed_generation == object.meta().generation)
+        .then(|| (condition.status.clone(), condition.reason.clone(), condition.message.clone()))
 }
 
 impl Scene {
@@ -76,23 +71,10 @@ impl Scene {
     pub async fn on(plane: &Plane, name: &str) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let client = plane.control_plane.client().await.unwrap();
-        let namespace = format!(
-            "{name}-{}-{}",
-            std::process::id(),
-            COUNT.fetch_add(1, Ordering::Relaxed)
-        );
-        let metadata = ObjectMeta {
-            name: Some(namespace.clone()),
-            ..ObjectMeta::default()
-        };
+        let namespace = format!("{name}-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let metadata = ObjectMeta { name: Some(namespace.clone()), ..ObjectMeta::default() };
         Api::all(client.clone())
-            .create(
-                &PostParams::default(),
-                &Namespace {
-                    metadata,
-                    ..Namespace::default()
-                },
-            )
+            .create(&PostParams::default(), &Namespace { metadata, ..Namespace::default() })
             .await
             .unwrap();
         Self { namespace, client }
@@ -123,11 +105,7 @@ impl Scene {
             "metadata": { "name": name },
             "spec": spec,
         });
-        let params = PatchParams {
-            field_manager: Some("it".to_owned()),
-            ..PatchParams::default()
-        }
-        .validation_strict();
+        let params = PatchParams { field_manager: Some("it".to_owned()), ..PatchParams::default() }.validation_strict();
         let params = PatchParams { force: true, ..params };
         let api: Api<DynamicObject> =
             Api::namespaced_with(self.client.clone(), &self.namespace, &ApiResource::erase::<K>(&()));
@@ -140,17 +118,12 @@ impl Scene {
 
     /// Applies a spec that must be accepted.
     pub async fn apply<K: Ours>(&self, name: &str, spec: Value) -> K {
-        self.try_apply(name, spec)
-            .await
-            .unwrap_or_else(|message| panic!("{name} was refused: {message}"))
+        self.try_apply(name, spec).await.unwrap_or_else(|message| panic!("{name} was refused: {message}"))
     }
 
     /// Waits for this verdict on the present generation.
     pub async fn verdict<K: Ours>(&self, name: &str, status: &str, reason: &str) -> K {
-        self.until(name, |object: &K| {
-            ready(object).is_some_and(|(is, why, _)| is == status && why == reason)
-        })
-        .await
+        self.until(name, |object: &K| ready(object).is_some_and(|(is, why, _)| is == status && why == reason)).await
     }
 
     /// Waits until this is true of an object.
@@ -164,10 +137,7 @@ impl Scene {
             let object = api.get_opt(name).await.unwrap();
             match object {
                 Some(object) if is_so(&object) => return object,
-                last => assert!(
-                    Instant::now() < deadline,
-                    "{name} does not become what it should be: {last:#?}"
-                ),
+                last => assert!(Instant::now() < deadline, "{name} does not become what it should be: {last:#?}"),
             }
             tokio::time::sleep(Duration::from_millis(25)).await;
         }
@@ -186,10 +156,7 @@ impl Scene {
         let data = json!({ key: base64::engine::general_purpose::STANDARD.encode(value) });
         let secret = json!({ "apiVersion": "v1", "kind": "Secret", "metadata": { "name": name }, "data": data });
         let params = PatchParams::apply("it").force();
-        self.api::<Secret>()
-            .patch(name, &params, &Patch::Apply(&secret))
-            .await
-            .unwrap()
+        self.api::<Secret>().patch(name, &params, &Patch::Apply(&secret)).await.unwrap()
     }
 
     /// Changes an object by a merge patch.
@@ -197,10 +164,7 @@ impl Scene {
     where
         K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + DeserializeOwned + Clone + Debug,
     {
-        self.api::<K>()
-            .patch(name, &PatchParams::default(), &Patch::Merge(&patch))
-            .await
-            .unwrap()
+        self.api::<K>().patch(name, &PatchParams::default(), &Patch::Merge(&patch)).await.unwrap()
     }
 
     /// Reasons of all Events in this namespace, in the order of their names.
@@ -225,11 +189,7 @@ impl Scene {
     pub async fn event(&self, wanted: &str) {
         let deadline = Instant::now() + PATIENCE;
         while !self.events().await.iter().any(|event| event == wanted) {
-            assert!(
-                Instant::now() < deadline,
-                "no Event {wanted}: {:?}",
-                self.events().await
-            );
+            assert!(Instant::now() < deadline, "no Event {wanted}: {:?}", self.events().await);
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }

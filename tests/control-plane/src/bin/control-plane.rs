@@ -19,17 +19,9 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<(), Box<dyn std::error::Error>> {
-    let plane = env::args()
-        .skip(1)
-        .fold(ControlPlane::builder(), Builder::api_server_arg)
-        .start()?;
+    let plane = env::args().skip(1).fold(ControlPlane::builder(), Builder::api_server_arg).start()?;
     let mut stdout = io::stdout();
-    writeln!(
-        stdout,
-        "# {} runs until Ctrl-C; its files are in {}",
-        plane.server_url(),
-        plane.dir().display()
-    )?;
+    writeln!(stdout, "# {} runs until Ctrl-C; its files are in {}", plane.server_url(), plane.dir().display())?;
     writeln!(stdout, "export KUBECONFIG='{}'", plane.admin_kubeconfig().display())?;
     stdout.flush()?;
 
