@@ -52,10 +52,12 @@ impl<K: Resource<DynamicType = ()> + Clone + Debug + Send + Sync + 'static> Obje
     /// The object, unless it does not exist or is being deleted: both count as missing.
     #[must_use]
     pub fn live(&self, key: &ObjectKey) -> Option<Arc<K>> {
-        self.get(key).filter(|object| object.meta().deletion_timestamp.is_none())
+        self.known(key).filter(|object| object.meta().deletion_timestamp.is_none())
     }
 
-    fn get(&self, key: &ObjectKey) -> Option<Arc<K>> {
+    /// The object as it is known, being deleted or not.
+    #[must_use]
+    pub fn known(&self, key: &ObjectKey) -> Option<Arc<K>> {
         self.reader.get(&reference(key))
     }
 
@@ -67,7 +69,7 @@ impl<K: Resource<DynamicType = ()> + Clone + Debug + Send + Sync + 'static> Obje
     /// The watch saw that this object is gone.
     pub fn remove(&self, key: &ObjectKey) -> Option<Arc<K>> {
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        let old = self.get(key)?;
+        let old = self.known(key)?;
         writer.apply_watcher_event(&Event::Delete((*old).clone()));
         Some(old)
     }
@@ -84,13 +86,13 @@ impl<K: Resource<DynamicType = ()> + Clone + Debug + Send + Sync + 'static> Obje
         object.managed_fields_mut().clear();
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         let key = ObjectKey::of(&object);
-        let old = self.get(&key);
+        let old = self.known(&key);
         let is_news = old.as_deref().is_none_or(|old| is_newer(&object, old));
         if !is_news || !accepts(old.as_deref()) {
             return Changed { old, new: None };
         }
         writer.apply_watcher_event(&Event::Apply(object));
-        Changed { old, new: self.get(&key) }
+        Changed { old, new: self.known(&key) }
     }
 }
 

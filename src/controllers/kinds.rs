@@ -1,6 +1,6 @@
 //! What the pipeline has to know of a kind.
 
-use std::fmt::Debug;
+use std::{fmt::Debug, sync::Arc};
 
 use k8s_openapi::NamespaceResourceScope;
 use kube::{Resource, ResourceExt as _, core::object::HasStatus};
@@ -21,7 +21,7 @@ use crate::{
         objects::Objects,
     },
     desired,
-    domain::{verdict::Problem, verdicts},
+    domain::{capability::strategy_id, verdict::Problem, verdicts},
 };
 
 /// A kind that is reconciled.
@@ -43,6 +43,12 @@ pub trait Managed:
 
     /// What its verdict depends on, beside itself.
     fn relations(&self) -> Vec<Relation>;
+
+    /// Who holds what this object contends for, if that is another one.
+    fn rival(&self, world: &World) -> Option<Arc<Self>> {
+        let contest = self.relations().into_iter().find(Relation::is_contest)?;
+        world.holder::<Self>(&contest).filter(|holder| holder.meta().uid != self.meta().uid)
+    }
 
     /// Where its objects are kept.
     fn objects(world: &World) -> &Objects<Self>;
@@ -81,6 +87,7 @@ impl Managed for IdentityProvider {
         vec![
             Relation::ConfigMap(self.sibling(&desired::configmap::name(&self.name_any()))),
             Relation::IsIdp(self.sibling(&self.uid().unwrap_or_default())),
+            Relation::Issuer(self.sibling(&self.spec.issuer)),
         ]
     }
 
@@ -112,7 +119,9 @@ impl Managed for TenantJwtSecret {
     fn relations(&self) -> Vec<Relation> {
         let output = desired::secret::name(&self.name_any());
         let source = self.spec.secret_ref.as_ref().map(|source| source.name.as_str());
-        [Some(output.as_str()), source].into_iter().flatten().map(|name| Relation::Secret(self.sibling(name))).collect()
+        let secrets = [Some(output.as_str()), source].into_iter().flatten();
+        let tenant = Relation::Tenant(self.spec.tenant_id.to_ascii_lowercase());
+        secrets.map(|name| Relation::Secret(self.sibling(name))).chain([tenant]).collect()
     }
 
     fn objects(world: &World) -> &Objects<Self> {
@@ -154,7 +163,8 @@ impl Managed for StrategyInstance {
     }
 
     fn relations(&self) -> Vec<Relation> {
-        Vec::new()
+        let id = strategy_id(self).unwrap_or_default();
+        vec![Relation::StrategyId(self.sibling(&id))]
     }
 
     fn objects(world: &World) -> &Objects<Self> {

@@ -19,13 +19,16 @@ pub fn on_change<K: Managed>(ctx: &Context, change: Change<DeserializeGuard<K>>)
     match change {
         Change::Applied(DeserializeGuard(Ok(object))) => {
             let request = World::request::<K>(object.key());
-            let changed = K::objects(&ctx.world).apply(object);
             ctx.unreadable.forget(&request);
-            if let Some(new) = changed.new {
-                ctx.world.relate(&request, new.relations());
-                ctx.world.wake(&request);
-                K::after_change(ctx, changed.old.as_deref(), Some(&new));
-            }
+            contested::<K>(ctx, &request.key, object.relations(), || {
+                let relations = object.relations();
+                let changed = K::objects(&ctx.world).apply(object);
+                if let Some(new) = changed.new {
+                    ctx.world.relate(&request, relations);
+                    ctx.world.wake(&request);
+                    K::after_change(ctx, changed.old.as_deref(), Some(&new));
+                }
+            });
         }
         Change::Applied(DeserializeGuard(Err(unreadable))) => {
             let key = tell_unreadable::<K>(ctx, &unreadable);
@@ -40,10 +43,28 @@ pub fn on_change<K: Managed>(ctx: &Context, change: Change<DeserializeGuard<K>>)
 
 fn remove<K: Managed>(ctx: &Context, key: &ObjectKey) {
     let request = World::request::<K>(key.clone());
-    ctx.world.relate(&request, Vec::new());
     ctx.failures.clear(&request);
-    if let Some(old) = K::objects(&ctx.world).remove(key) {
-        K::after_change(ctx, Some(&old), None);
+    contested::<K>(ctx, key, Vec::new(), || {
+        ctx.world.relate(&request, Vec::new());
+        if let Some(old) = K::objects(&ctx.world).remove(key) {
+            K::after_change(ctx, Some(&old), None);
+        }
+    });
+}
+
+/// Makes a change, and wakes all contenders for what has another holder by it.
+fn contested<K: Managed>(ctx: &Context, key: &ObjectKey, new: Vec<Relation>, change: impl FnOnce()) {
+    let old = K::objects(&ctx.world).known(key).map(|old| old.relations()).unwrap_or_default();
+    let relations: Vec<Relation> = old.into_iter().chain(new).filter(Relation::is_contest).collect();
+    let holders = || -> Vec<Option<String>> {
+        relations.iter().map(|contest| ctx.world.holder::<K>(contest).and_then(|holder| holder.uid())).collect()
+    };
+    let before = holders();
+    change();
+    for (contest, (before, after)) in relations.iter().zip(before.into_iter().zip(holders())) {
+        if before != after {
+            ctx.world.wake_related(contest);
+        }
     }
 }
 

@@ -1,8 +1,9 @@
 //! What the watches know: all objects, which Secrets and ConfigMaps exist, who depends on whom.
 
-use std::sync::{OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
+use kube::ResourceExt as _;
 
 use super::kinds::Managed;
 use crate::{
@@ -28,6 +29,20 @@ pub enum Relation {
     NeedsIdpId(ObjectKey),
     /// The `IdentityProvider` of this id: namespace and `metadata.uid`.
     IsIdp(ObjectKey),
+    /// Contenders for a tenant, in lower case.
+    Tenant(String),
+    /// Contenders for an issuer: namespace and issuer.
+    Issuer(ObjectKey),
+    /// Contenders for a strategy's id: namespace and id.
+    StrategyId(ObjectKey),
+}
+
+impl Relation {
+    /// Whether only one of those in this relation can have what it is about.
+    #[must_use]
+    pub const fn is_contest(&self) -> bool {
+        matches!(self, Self::Tenant(_) | Self::Issuer(_) | Self::StrategyId(_))
+    }
 }
 
 /// Everything the watches know.
@@ -95,6 +110,14 @@ impl World {
     #[must_use]
     pub fn related(&self, relation: &Relation) -> Vec<Request> {
         self.relations.read().unwrap_or_else(PoisonError::into_inner).get(relation).cloned().collect()
+    }
+
+    /// Who holds what this relation is about: the oldest object that is not being deleted, then the one of the smallest
+    /// UID, whatever its own verdict.
+    pub fn holder<K: Managed>(&self, relation: &Relation) -> Option<Arc<K>> {
+        let contenders = self.related(relation).into_iter().filter(|request| request.kind == K::KIND);
+        let live = contenders.filter_map(|request| K::objects(self).live(&request.key));
+        live.min_by_key(|object| (object.creation_timestamp().map(|created| created.0), object.uid()))
     }
 
     /// The object has exactly these relations from now on.

@@ -1,6 +1,6 @@
 //! What each strategy type is capable of, and what that leaves of the flags (seed: `Edit an existing strategy instance`).
 
-use crate::api::{StrategyInstanceSpec, strategy_instance::EffectiveFlags};
+use crate::api::{StrategyInstance, StrategyInstanceSpec, strategy_instance::EffectiveFlags};
 
 /// What a strategy type can do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +36,12 @@ pub fn find(type_: &str) -> Option<Capabilities> {
 /// The known types, in the catalogue's order.
 pub fn known_types() -> impl Iterator<Item = &'static str> {
     CATALOGUE.iter().map(|(name, _)| *name)
+}
+
+/// The id that a strategy goes by: its own, or else the object's UID.
+#[must_use]
+pub fn strategy_id(object: &StrategyInstance) -> Option<String> {
+    object.spec.id.clone().or_else(|| object.metadata.uid.clone())
 }
 
 /// A flag that asks for what its type is not capable of.

@@ -74,6 +74,8 @@ reasons! {
         KeysStale,
         /// A ConfigMap of the output's name belongs to somebody else.
         PublishConflict,
+        /// An older object of the namespace has the same issuer.
+        DuplicateIssuer,
     }
 }
 
@@ -82,6 +84,8 @@ reasons! {
     TenantJwtSecretReason {
         /// The secret is published.
         Ready,
+        /// An older object holds the tenant.
+        TenantConflict,
         /// No signing algorithm is set.
         SigningAlgorithmNotConfigured,
         /// The referenced Secret or its key is missing or empty.
@@ -116,6 +120,8 @@ reasons! {
         CapabilityNotSupported,
         /// The type is not in the catalogue.
         UnknownStrategyType,
+        /// An older object of the namespace has the same id.
+        DuplicateId,
     }
 }
 

@@ -50,6 +50,25 @@ impl Finding {
         Self { condition, outcome: Outcome::Succeeded(message.into()) }
     }
 
+    /// Conditions in order, with what each says when it is True: those before the failing one are, those after it were
+    /// not looked at.
+    #[must_use]
+    pub fn in_order(order: &[(&'static str, &str)], failing: Option<(&'static str, Problem)>) -> Vec<Self> {
+        let mut failing = failing;
+        let mut has_failed = false;
+        order
+            .iter()
+            .map(|(condition, message)| match failing.take_if(|(failing, _)| failing == condition) {
+                Some((_, problem)) => {
+                    has_failed = true;
+                    Self::failed(condition, problem)
+                }
+                None if has_failed => Self::not_evaluated(condition),
+                None => Self::succeeded(condition, *message),
+            })
+            .collect()
+    }
+
     /// The condition was not looked at.
     #[must_use]
     pub fn not_evaluated(condition: &'static str) -> Self {

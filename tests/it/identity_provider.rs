@@ -64,6 +64,7 @@ async fn keys_are_fetched_judged_and_published() {
     assert_eq!(
         conditions(&core(&object)),
         [
+            "IssuerUnique=True Succeeded",
             "KeysFresh=True Succeeded",
             "KeysReachable=True Succeeded",
             "KeysValid=True Succeeded",
@@ -142,6 +143,7 @@ async fn an_endpoint_that_does_not_answer_is_unreachable() {
     assert_eq!(
         conditions(&core(&object)),
         [
+            "IssuerUnique=True Succeeded",
             "KeysFresh=Unknown NotEvaluated",
             "KeysReachable=False KeysUnreachable",
             "KeysValid=Unknown NotEvaluated",
@@ -284,7 +286,9 @@ async fn an_outage_over_a_restart_keeps_the_last_good_keys_but_no_planted_ones()
     let server = KeyServer::http(&jwks(&[ED25519])).await;
     let operator = scene.operator().await;
     for name in ["kept", "planted"] {
-        scene.apply::<IdentityProvider>(name, spec(&server.url("/keys"))).await;
+        let mut spec = spec(&server.url("/keys"));
+        spec["issuer"] = json!(name);
+        scene.apply::<IdentityProvider>(name, spec).await;
         scene.verdict::<IdentityProvider>(name, "True", "Ready").await;
     }
     operator.terminate();

@@ -39,7 +39,7 @@ async fn populate(scene: &Scene, server: &KeyServer) {
         .apply::<IdentityProvider>(
             "bad",
             json!({
-                "jwtEndpoint": "https://login.example.com/jwt", "issuer": "https://login.example.com",
+                "jwtEndpoint": "https://login.example.com/jwt", "issuer": "https://bad.example.com",
                 "keysEndpoint": "http://169.254.169.254/keys", "allowInsecureHttp": true,
             }),
         )

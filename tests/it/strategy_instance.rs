@@ -34,7 +34,12 @@ async fn the_seed_s_example_is_in_force_as_it_stands() {
     );
     assert_eq!(
         conditions(&core(&object)),
-        ["CapabilitiesSupported=True Succeeded", "Ready=True Ready", "TypeKnown=True Succeeded"]
+        [
+            "CapabilitiesSupported=True Succeeded",
+            "IdUnique=True Succeeded",
+            "Ready=True Ready",
+            "TypeKnown=True Succeeded",
+        ]
     );
 }
 
@@ -90,6 +95,7 @@ async fn an_unknown_type_may_do_nothing() {
         conditions(&status.core),
         [
             "CapabilitiesSupported=Unknown NotEvaluated",
+            "IdUnique=Unknown NotEvaluated",
             "Ready=False UnknownStrategyType",
             "Stalled=True UnknownStrategyType",
             "TypeKnown=False UnknownStrategyType",

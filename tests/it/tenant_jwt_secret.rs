@@ -69,7 +69,12 @@ async fn a_generated_secret_obeys_the_policy_and_is_owned(#[case] algorithm: &st
     assert_eq!((status.last_error, status.core.errors), (None, vec![]));
     assert_eq!(
         conditions(&core(&object)),
-        ["AlgorithmConfigured=True Succeeded", "Ready=True Ready", "SecretConfigured=True Succeeded"]
+        [
+            "AlgorithmConfigured=True Succeeded",
+            "Ready=True Ready",
+            "SecretConfigured=True Succeeded",
+            "TenantValid=True Succeeded",
+        ]
     );
     // A first verdict that is good is no news.
     assert_eq!(scene.events().await, Vec::<String>::new());
@@ -88,6 +93,7 @@ async fn without_an_algorithm_nothing_is_made_and_the_seed_s_code_says_so() {
             "Ready=False SigningAlgorithmNotConfigured",
             "SecretConfigured=Unknown NotEvaluated",
             "Stalled=True SigningAlgorithmNotConfigured",
+            "TenantValid=True Succeeded",
         ]
     );
     let message = "Signing Algorithm not configured: set signingAlgorithm to HS256, HS384 or HS512";

@@ -1,5 +1,6 @@
 //! What to publish, and the verdict on an identity provider.
 
+use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt as _;
 
@@ -23,8 +24,8 @@ use crate::{
         reasons::IdentityProviderReason as Reason,
         verdict::{Finding, Judgement},
         verdicts::identity_provider::{
-            KEYS_FRESH, KEYS_REACHABLE, KEYS_VALID, PUBLISHED, keys_problem, keys_stale, publish_conflict,
-            publish_immutable,
+            ISSUER_UNIQUE, KEYS_FRESH, KEYS_REACHABLE, KEYS_VALID, PUBLISHED, duplicate_issuer, keys_problem,
+            keys_stale, publish_conflict, publish_immutable,
         },
     },
 };
@@ -51,26 +52,42 @@ pub fn decide(
     plan: Option<&KeySet>,
     output: Output,
 ) -> Verdict<IdentityProviderStatus> {
-    let old = object.status.as_ref();
     let served = plan.filter(|_| output == Output::Published);
-    let status = IdentityProviderStatus {
-        idp_id: object.uid(),
-        keys: served.map(|keys| keys_status(object, keys, seen)),
-        details: Some(details::next(
-            old.and_then(|old| old.details.as_ref()),
-            &config_digest(object),
-            &object.namespace().unwrap_or_default(),
-            object.creation_timestamp().map(|created| created.0),
-            seen.now,
-        )),
-        ..IdentityProviderStatus::default()
-    };
+    let keys = served.map(|keys| keys_status(object, keys, seen));
+    let status = status(object, keys, seen.now);
     Verdict {
         judgement: judgement(object, seen, output, served),
-        notices: rotation_notice(old, &status).into_iter().collect(),
+        notices: rotation_notice(object.status.as_ref(), &status).into_iter().collect(),
         status,
         requeue: wait(seen),
     }
+}
+
+/// The verdict on an object whose issuer an older one has: what it published is withdrawn.
+#[must_use]
+pub fn duplicate(object: &IdentityProvider, holder: &str, now: Timestamp) -> Verdict<IdentityProviderStatus> {
+    let order = [ISSUER_UNIQUE, PUBLISHED, KEYS_REACHABLE, KEYS_VALID, KEYS_FRESH].map(|condition| (condition, ""));
+    Verdict {
+        judgement: Judgement {
+            findings: Finding::in_order(&order, Some((ISSUER_UNIQUE, duplicate_issuer(holder)))),
+            ready_reason: Reason::Ready.into(),
+            ready_message: String::new(),
+        },
+        notices: Vec::new(),
+        status: status(object, None, now),
+        requeue: None,
+    }
+}
+
+fn status(object: &IdentityProvider, keys: Option<KeysStatus>, now: Timestamp) -> IdentityProviderStatus {
+    let details = details::next(
+        object.status.as_ref().and_then(|old| old.details.as_ref()),
+        &config_digest(object),
+        &object.namespace().unwrap_or_default(),
+        object.creation_timestamp().map(|created| created.0),
+        now,
+    );
+    IdentityProviderStatus { idp_id: object.uid(), keys, details: Some(details), ..IdentityProviderStatus::default() }
 }
 
 fn judgement(object: &IdentityProvider, seen: &Observed, output: Output, served: Option<&KeySet>) -> Judgement {
@@ -103,8 +120,9 @@ fn judgement(object: &IdentityProvider, seen: &Observed, output: Output, served:
         Some(_) => Finding::succeeded(KEYS_FRESH, "the published keys are fresh"),
         None => Finding::not_evaluated(KEYS_FRESH),
     };
+    let unique = Finding::succeeded(ISSUER_UNIQUE, "no older object of the namespace has the issuer");
     Judgement {
-        findings: vec![published, reachable, valid, fresh],
+        findings: vec![unique, published, reachable, valid, fresh],
         ready_reason: Reason::Ready.into(),
         ready_message: served.map(published_message).unwrap_or_default(),
     }
@@ -169,8 +187,6 @@ fn wait(seen: &Observed) -> Option<std::time::Duration> {
 
 #[cfg(test)]
 mod tests {
-    use jiff::Timestamp;
-
     use crate::{
         api::IdentityProviderSpec,
         domain::{

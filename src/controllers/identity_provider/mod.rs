@@ -6,8 +6,11 @@ pub mod observe;
 
 use std::sync::Arc;
 
+use kube::ResourceExt as _;
+
 use super::{
     context::Context,
+    kinds::Managed as _,
     pipeline::{Reads, Step},
 };
 use crate::{
@@ -24,6 +27,12 @@ pub async fn step(
     ctx: Arc<Context>,
     reads: Reads,
 ) -> Result<Step<IdentityProviderStatus>, Error> {
+    if let Some(rival) = object.rival(&ctx.world) {
+        // It is not fetched for, and starts as new if it is promoted.
+        ctx.fetcher.forget(&object.key());
+        apply::apply(&object, &ctx, None, reads).await?;
+        return Ok(decide::duplicate(&object, &rival.name_any(), ctx.now()).into());
+    }
     let Some(seen) = observe::observe(&object, &ctx).await? else {
         return Ok(Step::Wait);
     };

@@ -8,33 +8,34 @@ use crate::{
         reasons::StrategyInstanceReason as Reason,
         verdict::{Finding, Judgement},
         verdicts::strategy_instance::{
-            CAPABILITIES_SUPPORTED, TYPE_KNOWN, capability_not_supported, unknown_strategy_type,
+            CAPABILITIES_SUPPORTED, ID_UNIQUE, TYPE_KNOWN, capability_not_supported, duplicate_id,
+            unknown_strategy_type,
         },
     },
 };
 
-/// Judges a strategy. What is in force is told whatever the verdict: flags beyond the type's capabilities are off.
+/// Judges a strategy; `rival` is the name of the object that holds its id, if that is another one. What is in force is
+/// told whatever the verdict: flags beyond the type's capabilities are off, and all are where the type or the id is wrong.
 #[must_use]
-pub fn decide(object: &StrategyInstance) -> Verdict<StrategyInstanceStatus> {
+pub fn decide(object: &StrategyInstance, rival: Option<&str>) -> Verdict<StrategyInstanceStatus> {
     let spec = &object.spec;
-    let (effective, findings) = match capability::find(&spec.type_) {
-        None => (
-            EffectiveFlags::default(),
-            vec![
-                Finding::failed(TYPE_KNOWN, unknown_strategy_type(&spec.type_)),
-                Finding::not_evaluated(CAPABILITIES_SUPPORTED),
-            ],
-        ),
-        Some(can) => {
-            let (effective, excess) = capability::effective(spec, can);
-            let capabilities = if excess.is_empty() {
-                Finding::succeeded(CAPABILITIES_SUPPORTED, "no flag asks for more than the type is capable of")
-            } else {
-                Finding::failed(CAPABILITIES_SUPPORTED, capability_not_supported(&spec.type_, &excess))
-            };
-            (effective, vec![Finding::succeeded(TYPE_KNOWN, "the type is in the catalogue"), capabilities])
-        }
+    let can = capability::find(&spec.type_);
+    let (mut effective, excess) = can.map(|can| capability::effective(spec, can)).unwrap_or_default();
+    let failing = match (can, rival) {
+        (None, _) => Some((TYPE_KNOWN, unknown_strategy_type(&spec.type_))),
+        (_, Some(rival)) => Some((ID_UNIQUE, duplicate_id(rival))),
+        _ if !excess.is_empty() => Some((CAPABILITIES_SUPPORTED, capability_not_supported(&spec.type_, &excess))),
+        _ => None,
     };
+    if rival.is_some() {
+        effective = EffectiveFlags::default();
+    }
+    let order = [
+        (TYPE_KNOWN, "the type is in the catalogue"),
+        (ID_UNIQUE, "no older object of the namespace has the id"),
+        (CAPABILITIES_SUPPORTED, "no flag asks for more than the type is capable of"),
+    ];
+    let findings = Finding::in_order(&order, failing);
     Verdict {
         judgement: Judgement {
             findings,
@@ -42,7 +43,7 @@ pub fn decide(object: &StrategyInstance) -> Verdict<StrategyInstanceStatus> {
             ready_message: "the flags in status.effective are in force".to_owned(),
         },
         status: StrategyInstanceStatus {
-            id: spec.id.clone().or_else(|| object.metadata.uid.clone()),
+            id: capability::strategy_id(object),
             type_: Some(spec.type_.clone()),
             name: spec.name.clone(),
             effective: Some(effective),

@@ -1,11 +1,14 @@
-//! `StrategyInstance`: decide → report; the spec alone decides, and there is no output.
+//! `StrategyInstance`: decide → report; the spec and the contest for the id decide, and there is no output.
 
 pub mod decide;
 
 use std::sync::Arc;
 
+use kube::ResourceExt as _;
+
 use super::{
     context::Context,
+    kinds::Managed as _,
     pipeline::{Reads, Step},
 };
 use crate::{
@@ -19,8 +22,9 @@ use crate::{
 /// None: it makes no calls.
 pub async fn step(
     object: Arc<StrategyInstance>,
-    _ctx: Arc<Context>,
+    ctx: Arc<Context>,
     _reads: Reads,
 ) -> Result<Step<StrategyInstanceStatus>, Error> {
-    Ok(decide::decide(&object).into())
+    let rival = object.rival(&ctx.world).map(|rival| rival.name_any());
+    Ok(decide::decide(&object, rival.as_deref()).into())
 }

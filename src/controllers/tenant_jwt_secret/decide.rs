@@ -17,7 +17,9 @@ use crate::{
         reasons::TenantJwtSecretReason as Reason,
         secret_output::OutputFacts,
         verdict::{Finding, Judgement},
-        verdicts::tenant_jwt_secret::{ALGORITHM_CONFIGURED, SECRET_CONFIGURED, TenantProblem, last_error},
+        verdicts::tenant_jwt_secret::{
+            ALGORITHM_CONFIGURED, SECRET_CONFIGURED, TENANT_VALID, TenantProblem, last_error,
+        },
     },
 };
 
@@ -48,6 +50,10 @@ pub enum Action {
 pub fn plan(object: &TenantJwtSecret, seen: &Observed) -> Plan {
     let name = desired::secret::name(&object.name_any());
     let keep = |problem| Plan { action: Action::Keep, problem: Some(problem) };
+    if let Some(rival) = &seen.rival {
+        let is_near = object.namespace().as_ref() == Some(&rival.namespace);
+        return keep(TenantProblem::TenantConflict { holder: is_near.then(|| rival.name.clone()) });
+    }
     let Some(algorithm) = object.spec.signing_algorithm else {
         return keep(TenantProblem::SigningAlgorithmNotConfigured);
     };
@@ -119,7 +125,7 @@ fn reference(object: &TenantJwtSecret) -> (String, String) {
 pub fn verdict(
     object: &TenantJwtSecret,
     seen: &Observed,
-    plan: Plan,
+    plan: &Plan,
     output: Option<&OutputFacts>,
 ) -> Verdict<TenantJwtSecretStatus> {
     let uid = object.uid().unwrap_or_default();
@@ -133,18 +139,13 @@ pub fn verdict(
         issued_time: served.and_then(|output| output.issued_at).map(Time),
         ..TenantJwtSecretStatus::default()
     };
-    let findings = match (plan.problem, problem) {
-        (Some(TenantProblem::SigningAlgorithmNotConfigured), Some(problem)) => {
-            vec![Finding::failed(ALGORITHM_CONFIGURED, problem), Finding::not_evaluated(SECRET_CONFIGURED)]
-        }
-        (_, problem) => vec![
-            Finding::succeeded(ALGORITHM_CONFIGURED, "signingAlgorithm is set"),
-            match problem {
-                Some(problem) => Finding::failed(SECRET_CONFIGURED, problem),
-                None => Finding::succeeded(SECRET_CONFIGURED, "the Secret holds a value that obeys the rules"),
-            },
-        ],
-    };
+    let order = [
+        (TENANT_VALID, "no older object holds the tenant"),
+        (ALGORITHM_CONFIGURED, "signingAlgorithm is set"),
+        (SECRET_CONFIGURED, "the Secret holds a value that obeys the rules"),
+    ];
+    let failing = plan.problem.as_ref().map(TenantProblem::condition).zip(problem);
+    let findings = Finding::in_order(&order, failing);
     Verdict {
         judgement: Judgement {
             findings,
@@ -213,7 +214,7 @@ mod tests {
     }
 
     fn seen(output: Option<OutputFacts>, source: Source) -> Observed {
-        Observed { output, source, now: now() }
+        Observed { rival: None, output, source, now: now() }
     }
 
     fn referenced(algorithm: SigningAlgorithm, is_published: bool) -> Source {
@@ -284,6 +285,24 @@ mod tests {
         assert_eq!(is(OutputFacts { opaque: false, ..good.clone() }), "SecretConflict");
         assert_eq!(is(OutputFacts { immutable: true, ..good.clone() }), "keep");
         assert_eq!(is(OutputFacts { immutable: true, algorithm: None, ..good }), "SecretImmutable");
+    }
+
+    #[test]
+    fn who_does_not_hold_the_tenant_makes_no_value_and_learns_of_its_rival_only_nearby() {
+        let mut object = object(Some(Hs384));
+        object.metadata.namespace = Some("here".into());
+        let message = |namespace: &str| {
+            let rival = Some(crate::cluster::key::ObjectKey::new(namespace, "older"));
+            let plan = plan(&object, &Observed { rival, ..seen(None, Source::Generated) });
+            plan.problem.map(|problem| problem.problem().message)
+        };
+        assert!(message("here").is_some_and(|message| message.contains("'older'")));
+        assert!(
+            message("there")
+                .is_some_and(|message| !message.contains("older'") && message.contains("another namespace"))
+        );
+        let rival = Some(crate::cluster::key::ObjectKey::new("here", "older"));
+        assert_eq!(told(&object, &Observed { rival, ..seen(None, Source::Generated) }), "TenantConflict");
     }
 
     #[test]

@@ -27,5 +27,5 @@ pub async fn step(
     let seen = observe::observe(&object, &ctx, reads).await?;
     let plan = decide::plan(&object, &seen);
     let output = apply::apply(&object, &ctx, &plan.action, &seen).await?;
-    Ok(decide::verdict(&object, &seen, plan, output.as_ref()).into())
+    Ok(decide::verdict(&object, &seen, &plan, output.as_ref()).into())
 }

@@ -7,7 +7,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::{
     api::TenantJwtSecret,
-    cluster::{child, error::Error},
+    cluster::{child, error::Error, key::ObjectKey},
     controllers::{context::Context, kinds::Managed as _, pipeline::Reads},
     desired,
     domain::{
@@ -19,6 +19,8 @@ use crate::{
 /// What is known when a tenant's secret is judged. It holds no value but a referenced one, which tells nothing in `Debug`.
 #[derive(Debug)]
 pub struct Observed {
+    /// The object that holds the tenant, if it is another one.
+    pub rival: Option<ObjectKey>,
     /// The Secret of the output's name, if there is one.
     pub output: Option<OutputFacts>,
     /// Where the value comes from.
@@ -53,8 +55,9 @@ pub enum Source {
 /// When calls to the API server fail.
 pub async fn observe(object: &TenantJwtSecret, ctx: &Context, reads: Reads) -> Result<Observed, Error> {
     let now = ctx.now();
+    let rival = object.rival(&ctx.world).map(|rival| rival.key());
     let Some(reference) = &object.spec.secret_ref else {
-        return Ok(Observed { output: output_facts(object, ctx, reads).await?, source: Source::Generated, now });
+        return Ok(Observed { rival, output: output_facts(object, ctx, reads).await?, source: Source::Generated, now });
     };
     let output = get(object, ctx, reads, &desired::secret::name(&object.name_any())).await?;
     let source = get(object, ctx, reads, &reference.name).await?;
@@ -68,7 +71,7 @@ pub async fn observe(object: &TenantJwtSecret, ctx: &Context, reads: Reads) -> R
             Source::Value { text, traits, is_published }
         }
     };
-    Ok(Observed { output: output.as_ref().map(OutputFacts::read), source, now })
+    Ok(Observed { rival, output: output.as_ref().map(OutputFacts::read), source, now })
 }
 
 async fn output_facts(object: &TenantJwtSecret, ctx: &Context, reads: Reads) -> Result<Option<OutputFacts>, Error> {

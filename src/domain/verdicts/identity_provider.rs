@@ -7,6 +7,8 @@ use crate::domain::{
     verdict::{Problem, Weight},
 };
 
+/// No older object of the namespace has the same issuer.
+pub const ISSUER_UNIQUE: &str = "IssuerUnique";
 /// The output ConfigMap bears the spec's keys.
 pub const PUBLISHED: &str = "Published";
 /// The endpoint answered.
@@ -133,6 +135,22 @@ pub fn keys_stale() -> Problem {
         "Keys stale",
         ENDPOINT,
         "keysEndpoint has given no good keys for 24h: the published ones are withdrawn until it does",
+    )
+}
+
+/// An older object of the namespace has the same issuer.
+#[must_use]
+pub fn duplicate_issuer(holder: &str) -> Problem {
+    Problem::new(
+        Reason::DuplicateIssuer,
+        Weight::Stalls,
+        409,
+        "Duplicate issuer",
+        "/spec/issuer",
+        format!(
+            "issuer must be unique in the namespace: the older IdentityProvider '{holder}' has it; \
+             delete one of them or change its issuer"
+        ),
     )
 }
 

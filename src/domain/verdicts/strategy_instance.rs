@@ -8,6 +8,8 @@ use crate::domain::{
 
 /// `spec.type` is in the catalogue.
 pub const TYPE_KNOWN: &str = "TypeKnown";
+/// No older object of the namespace has the same id.
+pub const ID_UNIQUE: &str = "IdUnique";
 /// No flag asks for what the type is not capable of.
 pub const CAPABILITIES_SUPPORTED: &str = "CapabilitiesSupported";
 
@@ -48,4 +50,17 @@ pub fn capability_not_supported(type_: &str, excess: &[Excess]) -> Problem {
         })
         .collect();
     Problem { faults, ..problem }
+}
+
+/// An older object of the namespace has the same id.
+#[must_use]
+pub fn duplicate_id(holder: &str) -> Problem {
+    Problem::new(
+        Reason::DuplicateId,
+        Weight::Stalls,
+        409,
+        "Duplicate id",
+        "/spec/id",
+        format!("id must be unique in the namespace: the older StrategyInstance '{holder}' has it; delete one of them"),
+    )
 }

@@ -9,6 +9,8 @@ use crate::{
     },
 };
 
+/// The tenant is this object's to hold.
+pub const TENANT_VALID: &str = "TenantValid";
 /// `spec.signingAlgorithm` is set.
 pub const ALGORITHM_CONFIGURED: &str = "AlgorithmConfigured";
 /// The output Secret holds a value that obeys the rules.
@@ -28,6 +30,11 @@ const NAME: &str = "/metadata/name";
 /// What is wrong with a `TenantJwtSecret`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TenantProblem {
+    /// An older object holds the tenant.
+    TenantConflict {
+        /// Its name, told within its own namespace only.
+        holder: Option<String>,
+    },
     /// No algorithm is set.
     SigningAlgorithmNotConfigured,
     /// The referenced Secret or its key is missing or empty.
@@ -63,6 +70,7 @@ impl TenantProblem {
     #[must_use]
     pub fn problem(&self) -> Problem {
         let (reason, weight, http, code) = match self {
+            Self::TenantConflict { .. } => (Reason::TenantConflict, Weight::Stalls, 403, None),
             Self::SigningAlgorithmNotConfigured => {
                 (Reason::SigningAlgorithmNotConfigured, Weight::Stalls, 404, Some(101_018))
             }
@@ -75,6 +83,7 @@ impl TenantProblem {
         };
         let title = match (code.and_then(seed_message), self) {
             (Some(message), _) => message,
+            (None, Self::TenantConflict { .. }) => "Tenant conflict",
             (None, Self::SecretImmutable { .. }) => "Secret immutable",
             (None, _) => "Secret conflict",
         };
@@ -90,6 +99,16 @@ impl TenantProblem {
         problem
     }
 
+    /// The condition that is False by it.
+    #[must_use]
+    pub const fn condition(&self) -> &'static str {
+        match self {
+            Self::TenantConflict { .. } => TENANT_VALID,
+            Self::SigningAlgorithmNotConfigured => ALGORITHM_CONFIGURED,
+            _ => SECRET_CONFIGURED,
+        }
+    }
+
     fn fault(&self, violation: Violation, title: &'static str) -> Fault {
         Fault {
             http: 400,
@@ -103,6 +122,7 @@ impl TenantProblem {
 
     fn pointer(&self) -> &'static str {
         match self {
+            Self::TenantConflict { .. } => "/spec/tenantId",
             Self::SigningAlgorithmNotConfigured => "/spec/signingAlgorithm",
             Self::AuthenticationSecretNotConfigured { .. } | Self::InvalidRequest { .. } => SECRET_REF,
             Self::SecretConflict { .. } | Self::SecretImmutable { .. } => NAME,
@@ -111,6 +131,14 @@ impl TenantProblem {
 
     fn message(&self) -> String {
         match self {
+            Self::TenantConflict { holder: Some(holder) } => format!(
+                "tenantId must be held by one object: the older TenantJwtSecret '{holder}' holds it; delete one of them"
+            ),
+            Self::TenantConflict { holder: None } => {
+                "tenantId must be held by one object: an older TenantJwtSecret in another namespace holds it; \
+                 delete one of them"
+                    .to_owned()
+            }
             Self::SigningAlgorithmNotConfigured => {
                 "Signing Algorithm not configured: set signingAlgorithm to HS256, HS384 or HS512".to_owned()
             }

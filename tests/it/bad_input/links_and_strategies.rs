@@ -13,8 +13,9 @@ use crate::support::Scene;
 async fn links_say_what_their_identity_provider_lacks() {
     let scene = Scene::new("links").await;
     let _operator = scene.operator().await;
-    let idp =
-        |keys_endpoint: &str| Kind::Idp.with(&json!({ "keysEndpoint": keys_endpoint, "allowInsecureHttp": true }));
+    let idp = |keys_endpoint: &str| {
+        Kind::Idp.with(&json!({ "issuer": keys_endpoint, "keysEndpoint": keys_endpoint, "allowInsecureHttp": true }))
+    };
     scene.apply::<IdentityProvider>("silent", idp("http://127.0.0.1:1/keys")).await;
     scene.apply::<IdentityProvider>("forbidden", idp("http://169.254.169.254/keys")).await;
     let silent: IdentityProvider = scene.verdict("silent", "False", "KeysUnreachable").await;
