@@ -48,8 +48,10 @@ fn is_running(program: &str, processes: &BTreeMap<String, String>) -> bool {
     processes.values().any(|command| command.split(' ').next().is_some_and(|path| path.ends_with(program)))
 }
 
-/// The program that starts a control plane of its own.
+/// The program that starts a control plane of its own. What it runs is there by then: building it for the first time takes
+/// longer than these tests wait for a start.
 fn program() -> Command {
+    LazyLock::force(&SHARED);
     let mut command = Command::new(env!("CARGO_BIN_EXE_control-plane"));
     command.env_remove(KUBECONFIG_VARIABLE);
     command
