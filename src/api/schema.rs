@@ -20,11 +20,12 @@ pub fn crds() -> Result<Vec<CustomResourceDefinition>, serde_json::Error> {
 
 /// What the derive can't say:
 /// - `Option` means absent, never `null`: no `nullable`;
+/// - a description's lines are broken by who shows them, not by the width of our source;
 /// - `status` is `{observedGeneration: -1}` until the first verdict, so that kstatus calls a new object `InProgress`
 ///   (as Flux does).
 fn finish(crd: CustomResourceDefinition) -> Result<CustomResourceDefinition, serde_json::Error> {
     let mut value = serde_json::to_value(crd)?;
-    absent_not_null(&mut value);
+    tidy(&mut value);
     if let Some(versions) = value.pointer_mut("/spec/versions").and_then(Value::as_array_mut) {
         for version in versions {
             if let Some(status) =
@@ -37,7 +38,7 @@ fn finish(crd: CustomResourceDefinition) -> Result<CustomResourceDefinition, ser
     serde_json::from_value(value)
 }
 
-fn absent_not_null(value: &mut Value) {
+fn tidy(value: &mut Value) {
     match value {
         Value::Object(fields) => {
             // A property of that name is an object; only the schema keyword is a bool.
@@ -45,9 +46,13 @@ fn absent_not_null(value: &mut Value) {
                 fields.remove("nullable");
             }
             drop_null_variant(fields);
-            fields.values_mut().for_each(absent_not_null);
+            if let Some(Value::String(description)) = fields.get_mut("description") {
+                *description =
+                    description.split("\n\n").map(|text| text.replace('\n', " ")).collect::<Vec<_>>().join("\n\n");
+            }
+            fields.values_mut().for_each(tidy);
         }
-        Value::Array(items) => items.iter_mut().for_each(absent_not_null),
+        Value::Array(items) => items.iter_mut().for_each(tidy),
         _ => {}
     }
 }
