@@ -46,6 +46,7 @@ pub struct IdentityProviderSpec {
     pub jwt_endpoint: String,
 
     /// The issuer of the JWT, 1 to 200 characters. It is compared byte for byte with the claim `iss`.
+    /// Within a namespace the oldest object of an issuer holds it.
     #[schemars(length(min = 1, max = 200), extend("x-kubernetes-validations" = rules::issuer("issuer")))]
     pub issuer: String,
 

@@ -57,7 +57,8 @@ pub struct StrategyInstanceSpec {
     #[schemars(length(min = 1, max = 63), extend("x-kubernetes-validations" = rules::strategy_type("type")))]
     pub type_: String,
 
-    /// Unique id of this instance, a UUID in lower case. Absent: `status.id` is the object's `metadata.uid`. Immutable.
+    /// Unique id of this instance, a UUID in lower case. Absent: `status.id` is the object's `metadata.uid`.
+    /// Within a namespace the oldest object of an id holds it. Immutable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 36), extend("x-kubernetes-validations" = rules::uuid("id")))]
     pub id: Option<String>,

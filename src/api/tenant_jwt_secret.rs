@@ -45,7 +45,8 @@ use super::{
 )]
 #[serde(rename_all = "camelCase")]
 pub struct TenantJwtSecretSpec {
-    /// The tenant's id or FQDN, 1 to 253 characters. Immutable.
+    /// The tenant's id or FQDN, 1 to 253 characters; upper and lower case are the same. The oldest object of a tenant
+    /// holds it, over all namespaces. Immutable.
     #[schemars(length(min = 1, max = 253), extend("x-kubernetes-validations" = rules::tenant_id("tenantId")))]
     pub tenant_id: String,
 

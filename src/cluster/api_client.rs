@@ -18,8 +18,8 @@ use super::metrics::{ApiRequestLabels, Metrics};
 /// Longest wait for a connection to the API server.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Longest silence on a connection: more than a watch's 295 s, so that only a server that died without a word is given
-/// up. Without it such a watch would wait for ever.
+/// Longest silence on a connection: more than the 295 s that kube gives a watch, so that only a server that died without a
+/// word is given up. kube bounds neither a list nor the start of a watch.
 const READ_TIMEOUT: Duration = Duration::from_mins(5);
 
 /// A client for this configuration.

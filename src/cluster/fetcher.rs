@@ -15,7 +15,7 @@ use super::{
     metrics::{FetchLabels, Metrics},
 };
 use crate::domain::{
-    jwks::KeySet,
+    jwks::{KeySet, KeySetError},
     key_source::{KeySource, KeysError, KeysSeen},
     verdicts::identity_provider::keys_problem,
 };
@@ -68,12 +68,21 @@ impl Fetcher {
         entry.seen.clone()
     }
 
-    /// These are the last good keys of this source, seen by an earlier process at this time.
-    pub fn take_up(&self, key: &ObjectKey, uid: &str, source: &KeySource, keys: &KeySet, at: Timestamp) {
+    /// These are the last good keys of this source, seen by an earlier process at this time. False where more is known by
+    /// now: good keys, or that none are to be trusted.
+    pub fn take_up(&self, key: &ObjectKey, uid: &str, source: &KeySource, keys: &KeySet, at: Timestamp) -> bool {
         let mut known = self.lock();
         let entry = known.get_mut(key).filter(|entry| entry.uid == uid && entry.source == *source);
-        if let Some(seen) = entry.and_then(|entry| entry.seen.as_mut()).filter(|seen| seen.good.is_none()) {
-            seen.good = Some((keys.clone(), at));
+        let seen = entry.and_then(|entry| entry.seen.as_mut());
+        let is_open = |seen: &&mut KeysSeen| {
+            seen.good.is_none() && seen.last != Err(KeysError::Judged(KeySetError::PrivateKeyPublished))
+        };
+        match seen.filter(is_open) {
+            Some(seen) => {
+                seen.good = Some((keys.clone(), at));
+                true
+            }
+            None => false,
         }
     }
 

@@ -1,6 +1,6 @@
 //! What the pipeline has to know of a kind.
 
-use std::{fmt::Debug, sync::Arc};
+use std::fmt::Debug;
 
 use k8s_openapi::NamespaceResourceScope;
 use kube::{Resource, ResourceExt as _, core::object::HasStatus};
@@ -44,10 +44,9 @@ pub trait Managed:
     /// What its verdict depends on, beside itself.
     fn relations(&self) -> Vec<Relation>;
 
-    /// Who holds what this object contends for, if that is another one.
-    fn rival(&self, world: &World) -> Option<Arc<Self>> {
-        let contest = self.relations().into_iter().find(Relation::is_contest)?;
-        world.holder::<Self>(&contest).filter(|holder| holder.meta().uid != self.meta().uid)
+    /// What it has only if no other object had it before.
+    fn contests(&self) -> Vec<Relation> {
+        Vec::new()
     }
 
     /// Where its objects are kept.
@@ -87,8 +86,11 @@ impl Managed for IdentityProvider {
         vec![
             Relation::ConfigMap(self.sibling(&desired::configmap::name(&self.name_any()))),
             Relation::IsIdp(self.sibling(&self.uid().unwrap_or_default())),
-            Relation::Issuer(self.sibling(&self.spec.issuer)),
         ]
+    }
+
+    fn contests(&self) -> Vec<Relation> {
+        vec![Relation::Issuer(self.sibling(&self.spec.issuer))]
     }
 
     fn objects(world: &World) -> &Objects<Self> {
@@ -120,8 +122,11 @@ impl Managed for TenantJwtSecret {
         let output = desired::secret::name(&self.name_any());
         let source = self.spec.secret_ref.as_ref().map(|source| source.name.as_str());
         let secrets = [Some(output.as_str()), source].into_iter().flatten();
-        let tenant = Relation::Tenant(self.spec.tenant_id.to_ascii_lowercase());
-        secrets.map(|name| Relation::Secret(self.sibling(name))).chain([tenant]).collect()
+        secrets.map(|name| Relation::Secret(self.sibling(name))).collect()
+    }
+
+    fn contests(&self) -> Vec<Relation> {
+        vec![Relation::Tenant(self.spec.tenant_id.to_ascii_lowercase())]
     }
 
     fn objects(world: &World) -> &Objects<Self> {
@@ -163,8 +168,11 @@ impl Managed for StrategyInstance {
     }
 
     fn relations(&self) -> Vec<Relation> {
-        let id = strategy_id(self).unwrap_or_default();
-        vec![Relation::StrategyId(self.sibling(&id))]
+        Vec::new()
+    }
+
+    fn contests(&self) -> Vec<Relation> {
+        vec![Relation::StrategyId(self.sibling(&strategy_id(self).unwrap_or_default()))]
     }
 
     fn objects(world: &World) -> &Objects<Self> {

@@ -168,10 +168,16 @@ async fn write<K: Managed>(object: &K, ctx: &Context, old: &K::Status, new: K::S
     if *old == new {
         return Ok(());
     }
+    let reporting = ctx.world.reporting(World::request::<K>(object.key()));
     let Some(written) = report(&ctx.client, K::KIND.as_str(), object, &new).await? else { return Ok(()) };
+    let version = written.meta().resource_version.clone();
     let changed = K::objects(&ctx.world).written(written);
     if let Some(new) = changed.new {
         K::after_change(ctx, changed.old.as_deref(), Some(&new));
+    }
+    let known = K::objects(&ctx.world).known(&object.key());
+    if known.is_some_and(|known| known.meta().resource_version == version) {
+        reporting.is_known();
     }
     if let Some(notice) = verdict_change(old.core(), new.core()) {
         tracing::info!(reason = notice.reason, "verdict changed");

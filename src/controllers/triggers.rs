@@ -3,7 +3,7 @@
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::{
     ResourceExt as _,
-    api::PartialObjectMeta,
+    api::{ObjectMeta, PartialObjectMeta},
     core::{DeserializeGuard, error_boundary::InvalidObject},
 };
 
@@ -20,15 +20,16 @@ pub fn on_change<K: Managed>(ctx: &Context, change: Change<DeserializeGuard<K>>)
         Change::Applied(DeserializeGuard(Ok(object))) => {
             let request = World::request::<K>(object.key());
             ctx.unreadable.forget(&request);
-            contested::<K>(ctx, &request.key, object.relations(), || {
-                let relations = object.relations();
-                let changed = K::objects(&ctx.world).apply(object);
-                if let Some(new) = changed.new {
-                    ctx.world.relate(&request, relations);
-                    ctx.world.wake(&request);
-                    K::after_change(ctx, changed.old.as_deref(), Some(&new));
+            let changed = K::objects(&ctx.world).apply(object);
+            if let Some(new) = changed.new {
+                ctx.world.relate(&request, new.relations());
+                ctx.world.contend(changed.old.as_deref(), Some(new.as_ref()));
+                match &changed.old {
+                    Some(old) if is_status_only(old.meta(), new.meta()) => ctx.world.wake_for_status(&request),
+                    _ => ctx.world.wake(&request),
                 }
-            });
+                K::after_change(ctx, changed.old.as_deref(), Some(&new));
+            }
         }
         Change::Applied(DeserializeGuard(Err(unreadable))) => {
             let key = tell_unreadable::<K>(ctx, &unreadable);
@@ -41,30 +42,22 @@ pub fn on_change<K: Managed>(ctx: &Context, change: Change<DeserializeGuard<K>>)
     }
 }
 
-fn remove<K: Managed>(ctx: &Context, key: &ObjectKey) {
-    let request = World::request::<K>(key.clone());
-    ctx.failures.clear(&request);
-    contested::<K>(ctx, key, Vec::new(), || {
-        ctx.world.relate(&request, Vec::new());
-        if let Some(old) = K::objects(&ctx.world).remove(key) {
-            K::after_change(ctx, Some(&old), None);
-        }
-    });
+/// Whether nothing that a user can change is different.
+fn is_status_only(old: &ObjectMeta, new: &ObjectMeta) -> bool {
+    old.uid == new.uid
+        && old.generation == new.generation
+        && old.deletion_timestamp == new.deletion_timestamp
+        && old.annotations == new.annotations
+        && old.labels == new.labels
 }
 
-/// Makes a change, and wakes all contenders for what has another holder by it.
-fn contested<K: Managed>(ctx: &Context, key: &ObjectKey, new: Vec<Relation>, change: impl FnOnce()) {
-    let old = K::objects(&ctx.world).known(key).map(|old| old.relations()).unwrap_or_default();
-    let relations: Vec<Relation> = old.into_iter().chain(new).filter(Relation::is_contest).collect();
-    let holders = || -> Vec<Option<String>> {
-        relations.iter().map(|contest| ctx.world.holder::<K>(contest).and_then(|holder| holder.uid())).collect()
-    };
-    let before = holders();
-    change();
-    for (contest, (before, after)) in relations.iter().zip(before.into_iter().zip(holders())) {
-        if before != after {
-            ctx.world.wake_related(contest);
-        }
+fn remove<K: Managed>(ctx: &Context, key: &ObjectKey) {
+    let request = World::request::<K>(key.clone());
+    ctx.world.relate(&request, Vec::new());
+    ctx.failures.clear(&request);
+    if let Some(old) = K::objects(&ctx.world).remove(key) {
+        ctx.world.contend(Some(old.as_ref()), None);
+        K::after_change(ctx, Some(&old), None);
     }
 }
 

@@ -1,8 +1,12 @@
 //! What the watches know: all objects, which Secrets and ConfigMaps exist, who depends on whom.
 
-use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::{Mutex, MutexGuard, OnceLock, PoisonError, RwLock},
+};
 
 use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
+use jiff::Timestamp;
 use kube::ResourceExt as _;
 
 use super::kinds::Managed;
@@ -17,7 +21,7 @@ use crate::{
 };
 
 /// What objects are looked up by.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Relation {
     /// Objects that read or write this Secret.
     Secret(ObjectKey),
@@ -37,12 +41,50 @@ pub enum Relation {
     StrategyId(ObjectKey),
 }
 
-impl Relation {
-    /// Whether only one of those in this relation can have what it is about.
-    #[must_use]
-    pub const fn is_contest(&self) -> bool {
-        matches!(self, Self::Tenant(_) | Self::Issuer(_) | Self::StrategyId(_))
+/// Who contends for what only one object can have, in the order in which they hold it: the oldest, then the one of the
+/// smallest UID, whatever its own verdict.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Contender {
+    created: Option<Timestamp>,
+    uid: String,
+    request: Request,
+}
+
+impl Contender {
+    fn of<K: Managed>(object: &K) -> Self {
+        Self {
+            created: object.creation_timestamp().map(|created| created.0),
+            uid: object.uid().unwrap_or_default(),
+            request: World::request::<K>(object.key()),
+        }
     }
+}
+
+/// The write of a status; its end wakes the object for what was held back.
+pub struct Reporting<'a> {
+    world: &'a World,
+    request: Request,
+    is_ours: bool,
+}
+
+impl Reporting<'_> {
+    /// What is known of the object now is what was written: there is nothing to wake it for.
+    pub fn is_known(mut self) {
+        self.is_ours = true;
+    }
+}
+
+impl Drop for Reporting<'_> {
+    fn drop(&mut self) {
+        let was_held_back = lock(&self.world.reporting).remove(&self.request).unwrap_or(false);
+        if was_held_back && !self.is_ours {
+            self.world.wake(&self.request);
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Everything the watches know.
@@ -61,6 +103,8 @@ pub struct World {
     /// Which ConfigMaps exist.
     pub configmaps: MetaStore,
     relations: RwLock<Index<Relation, Request>>,
+    contests: RwLock<Index<Relation, Contender>>,
+    reporting: Mutex<HashMap<Request, bool>>,
     queues: Queues,
 }
 
@@ -99,6 +143,21 @@ impl World {
         }
     }
 
+    /// A status of this object is being written: until that ends, changes of its status don't wake it, as the watch may
+    /// tell of ours before the API server's answer does.
+    pub fn reporting(&self, request: Request) -> Reporting<'_> {
+        lock(&self.reporting).insert(request.clone(), false);
+        Reporting { world: self, request, is_ours: false }
+    }
+
+    /// Has an object looked at again whose status changed; later, if a status of it is being written.
+    pub fn wake_for_status(&self, request: &Request) {
+        match lock(&self.reporting).get_mut(request) {
+            Some(is_held_back) => *is_held_back = true,
+            None => self.wake(request),
+        }
+    }
+
     /// Has all objects of this relation looked at again.
     pub fn wake_related(&self, relation: &Relation) {
         for request in self.related(relation) {
@@ -112,12 +171,38 @@ impl World {
         self.relations.read().unwrap_or_else(PoisonError::into_inner).get(relation).cloned().collect()
     }
 
-    /// Who holds what this relation is about: the oldest object that is not being deleted, then the one of the smallest
-    /// UID, whatever its own verdict.
-    pub fn holder<K: Managed>(&self, relation: &Relation) -> Option<Arc<K>> {
-        let contenders = self.related(relation).into_iter().filter(|request| request.kind == K::KIND);
-        let live = contenders.filter_map(|request| K::objects(self).live(&request.key));
-        live.min_by_key(|object| (object.creation_timestamp().map(|created| created.0), object.uid()))
+    /// Who holds what this object contends for, if that is one before it.
+    pub fn rival<K: Managed>(&self, object: &K) -> Option<ObjectKey> {
+        let contests = self.contests.read().unwrap_or_else(PoisonError::into_inner);
+        let this = Contender::of(object);
+        let holder = object.contests().iter().find_map(|contest| contests.get(contest).next().cloned())?;
+        (holder < this).then_some(holder.request.key)
+    }
+
+    /// An object changed, came or went: wakes all who contend for what has another holder by it. One that is being
+    /// deleted holds nothing.
+    pub fn contend<K: Managed>(&self, old: Option<&K>, new: Option<&K>) {
+        let claim = |object: &K| (Contender::of(object), object.contests());
+        let live = |object: &&K| object.meta().deletion_timestamp.is_none();
+        let (old, new) = (old.filter(live).map(claim), new.filter(live).map(claim));
+        if old == new {
+            return;
+        }
+        let mut contests = self.contests.write().unwrap_or_else(PoisonError::into_inner);
+        let touched: BTreeSet<Relation> = old.iter().chain(&new).flat_map(|(_, contests)| contests).cloned().collect();
+        let before: Vec<Option<Contender>> =
+            touched.iter().map(|contest| contests.get(contest).next().cloned()).collect();
+        if let Some((contender, _)) = old {
+            contests.set(&contender, Vec::new());
+        }
+        if let Some((contender, claimed)) = new {
+            contests.set(&contender, claimed);
+        }
+        for (contest, before) in touched.iter().zip(before) {
+            if contests.get(contest).next() != before.as_ref() {
+                contests.get(contest).for_each(|contender| self.wake(&contender.request));
+            }
+        }
     }
 
     /// The object has exactly these relations from now on.

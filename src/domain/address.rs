@@ -15,6 +15,9 @@ const METADATA: [IpAddr; 6] = [
     IpAddr::V6(Ipv6Addr::new(0xfd20, 0x00ce, 0, 0, 0, 0, 0, 0x0254)),
 ];
 
+/// For NAT64 of a network's own (RFC 8215).
+const LOCAL_NAT64: [u16; 3] = [0x64, 0xff9b, 1];
+
 /// What may be called beside the defaults.
 #[derive(Clone, Debug, Default)]
 pub struct AddressPolicy {
@@ -34,6 +37,9 @@ impl AddressPolicy {
             api_server.iter().any(|server| server.port() == address.port() && server.ip().to_canonical() == ip)
         };
         let never = |ip: IpAddr| METADATA.contains(&ip) || is_api_server(ip) || listed(&self.deny, ip);
+        if hidden(address.ip()).into_iter().any(never) {
+            return false;
+        }
         // Each spelling for itself: who allows NAT64 has not allowed the loopback address inside it.
         spellings.into_iter().all(|ip| !never(ip) && (listed(&self.allow, ip) || !refused_by_default(ip)))
     }
@@ -46,7 +52,7 @@ fn refused_by_default(ip: IpAddr) -> bool {
         || match ip {
             IpAddr::V4(ip) => ip.is_link_local() || ip.is_broadcast() || ip.octets().first() == Some(&0),
             // A network's own NAT64 (RFC 8215) has its IPv4 address in a place that only that network knows.
-            IpAddr::V6(ip) => ip.is_unicast_link_local() || ip.segments().starts_with(&[0x64, 0xff9b, 1]),
+            IpAddr::V6(ip) => ip.is_unicast_link_local() || ip.segments().starts_with(&LOCAL_NAT64),
         }
 }
 
@@ -65,6 +71,23 @@ fn spellings(ip: IpAddr) -> Vec<IpAddr> {
         all.extend(embedded.map(|(high, low)| IpAddr::V4(Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low)))));
     }
     all
+}
+
+/// The IPv4 addresses that could be inside one of a network's own NAT64 (RFC 8215): at each place where RFC 6052, section
+/// 2.2, puts them under a prefix of 48 bits or more.
+fn hidden(ip: IpAddr) -> Vec<IpAddr> {
+    let IpAddr::V6(v6) = ip else { return Vec::new() };
+    if !v6.segments().starts_with(&LOCAL_NAT64) {
+        return Vec::new();
+    }
+    // Octet 8 is never a part of it.
+    let octets: Vec<u8> =
+        v6.octets().into_iter().enumerate().filter(|(place, _)| *place != 8).map(|(_, octet)| octet).collect();
+    [6, 7, 8, 11]
+        .into_iter()
+        .filter_map(|start| octets.get(start..start + 4)?.first_chunk::<4>().copied())
+        .map(|four| IpAddr::V4(four.into()))
+        .collect()
 }
 
 #[cfg(test)]
@@ -122,7 +145,9 @@ mod tests {
     #[test]
     fn what_is_allowed_is_permitted_but_for_what_is_denied_and_metadata_and_the_api_server() {
         let policy = AddressPolicy {
-            allow: ["127.0.0.0/8", "169.254.0.0/16", "64:ff9b::/96"].map(|net| net.parse().unwrap()).into(),
+            allow: ["127.0.0.0/8", "169.254.0.0/16", "64:ff9b::/96", "64:ff9b:1::/48"]
+                .map(|net| net.parse().unwrap())
+                .into(),
             deny: ["127.9.0.0/16", "10.0.0.0/8"].map(|net| net.parse().unwrap()).into(),
         };
         let server = ["127.0.0.1:6443".parse().unwrap()];
@@ -133,6 +158,12 @@ mod tests {
         // Mapped, it is written as another address than the one allowed, which is not refused either.
         assert!(permits(at("::ffff:127.0.0.1")));
         assert!(!permits(at("64:ff9b::224.0.0.1")));
+        assert!(permits(at("64:ff9b:1::93.184.216.34")));
+        for metadata in
+            ["a9fe:00a9:fe00::", "00a9:00fe:a9fe:0000::", "0000:00a9:fea9:fe00::", "0000:0000:0000:a9fe:a9fe"]
+        {
+            assert!(!permits(at(&format!("64:ff9b:1:{metadata}"))), "{metadata}");
+        }
         assert!(!permits(at("127.9.0.1")));
         assert!(!permits(at("::ffff:127.9.0.1")));
         assert!(!permits(at("10.1.1.1")));

@@ -68,7 +68,7 @@ impl OutputFacts {
             value: data(secret, key::SECRET).filter(|bytes| !bytes.0.is_empty()).map(|bytes| policy::inspect(&bytes.0)),
             algorithm: text(key::ALGORITHM).and_then(SigningAlgorithm::parse),
             key_id: text(key::KEY_ID).filter(|id| id.len() <= 253).map(str::to_owned),
-            issued_at: text(key::ISSUED_AT).and_then(|time| time.parse().ok()),
+            issued_at: text(key::ISSUED_AT).and_then(|time| time.parse().ok()).and_then(whole_seconds),
         }
     }
 
@@ -93,13 +93,18 @@ impl OutputFacts {
         matches!(self.value, Some(Ok(traits)) if policy::violations(traits, algorithm).is_empty())
     }
 
-    /// `issued-at`, if it makes sense: since 1970, in whole seconds, and not in the future.
+    /// `issued-at`, if it makes sense: since 1970, and not in the future.
     #[must_use]
     pub fn sane_issued_at(&self, now: Timestamp) -> Option<Timestamp> {
         let latest = now.saturating_add(CLOCK_SKEW).unwrap_or(now);
         self.issued_at
             .filter(|issued| *issued >= Timestamp::UNIX_EPOCH && *issued <= latest && issued.subsec_nanosecond() == 0)
     }
+}
+
+/// As Kubernetes writes times.
+fn whole_seconds(time: Timestamp) -> Option<Timestamp> {
+    Timestamp::from_second(time.as_second()).ok()
 }
 
 fn data<'a>(secret: &'a Secret, name: &str) -> Option<&'a ByteString> {

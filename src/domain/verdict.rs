@@ -56,7 +56,7 @@ impl Finding {
     pub fn in_order(order: &[(&'static str, &str)], failing: Option<(&'static str, Problem)>) -> Vec<Self> {
         let mut failing = failing;
         let mut has_failed = false;
-        order
+        let findings = order
             .iter()
             .map(|(condition, message)| match failing.take_if(|(failing, _)| failing == condition) {
                 Some((_, problem)) => {
@@ -66,7 +66,9 @@ impl Finding {
                 None if has_failed => Self::not_evaluated(condition),
                 None => Self::succeeded(condition, *message),
             })
-            .collect()
+            .collect();
+        debug_assert!(failing.is_none(), "the failing condition is none of those");
+        findings
     }
 
     /// The condition was not looked at.

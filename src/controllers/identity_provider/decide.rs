@@ -41,7 +41,8 @@ pub fn plan(seen: &Observed) -> Option<&KeySet> {
 /// Keys turn stale only while their source gives none: a look that is due is awaited first.
 fn is_stale(seen: &Observed) -> bool {
     let good_at = seen.keys.good.as_ref().map(|(_, at)| *at);
-    seen.keys.last.is_err() && good_at.is_some_and(|at| seen.now.duration_since(at) >= STALE_AFTER)
+    let is_awaited = seen.keys.next <= seen.now;
+    seen.keys.last.is_err() && !is_awaited && good_at.is_some_and(|at| seen.now.duration_since(at) >= STALE_AFTER)
 }
 
 /// The verdict, after the plan was carried out.
@@ -111,8 +112,11 @@ fn judgement(object: &IdentityProvider, seen: &Observed, output: Output, served:
     }
     // What was withdrawn for its age is forgotten, so that after a restart only the status knows why.
     let was_stale = || {
-        let fresh = object.status.as_ref().and_then(|status| status.core.condition(KEYS_FRESH));
-        seen.keys.last.is_err() && fresh.is_some_and(|fresh| fresh.reason == Reason::KeysStale.as_str())
+        let old = object.status.as_ref();
+        let fresh = old.and_then(|status| status.core.condition(KEYS_FRESH));
+        let details = old.and_then(|status| status.details.as_ref());
+        let is_same = details.is_some_and(|details| details.config_digest == config_digest(object));
+        seen.keys.last.is_err() && is_same && fresh.is_some_and(|fresh| fresh.reason == Reason::KeysStale.as_str())
     };
     let fresh = match &seen.keys.good {
         Some(_) if is_stale(seen) => Finding::failed(KEYS_FRESH, keys_stale()),
@@ -255,6 +259,10 @@ mod tests {
     fn keys_are_never_stale_before_a_look_has_failed() {
         let resumed = seen(Some(0), Ok(()), 48 * HOUR);
         assert_eq!((plan(&resumed), verdict(&resumed)), (Some(&keys()), (vec![], None)));
+        // One that is due is under way.
+        let mut due = seen(Some(0), unreachable(), 48 * HOUR);
+        due.keys.next = due.now;
+        assert_eq!(plan(&due), Some(&keys()));
     }
 
     #[test]

@@ -6,8 +6,6 @@ pub mod observe;
 
 use std::sync::Arc;
 
-use kube::ResourceExt as _;
-
 use super::{
     context::Context,
     kinds::Managed as _,
@@ -27,11 +25,11 @@ pub async fn step(
     ctx: Arc<Context>,
     reads: Reads,
 ) -> Result<Step<IdentityProviderStatus>, Error> {
-    if let Some(rival) = object.rival(&ctx.world) {
+    if let Some(rival) = ctx.world.rival(object.as_ref()) {
         // It is not fetched for, and starts as new if it is promoted.
         ctx.fetcher.forget(&object.key());
         apply::apply(&object, &ctx, None, reads).await?;
-        return Ok(decide::duplicate(&object, &rival.name_any(), ctx.now()).into());
+        return Ok(decide::duplicate(&object, &rival.name, ctx.now()).into());
     }
     let Some(seen) = observe::observe(&object, &ctx).await? else {
         return Ok(Step::Wait);

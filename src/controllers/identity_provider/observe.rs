@@ -44,8 +44,12 @@ pub async fn observe(object: &IdentityProvider, ctx: &Context) -> Result<Option<
         let published: Option<ConfigMap> = child::get(&ctx.client, &output).await?;
         if let Some(set) = published.and_then(|published| published_keys(&published, &source, told)) {
             let at = verified_at(object, told, now);
-            ctx.fetcher.take_up(&key, &uid, &source, &set, at);
-            keys.good = Some((set, at));
+            if ctx.fetcher.take_up(&key, &uid, &source, &set, at) {
+                keys.good = Some((set, at));
+            } else {
+                // A look that ended meanwhile knows better, and wakes the object.
+                return Ok(None);
+            }
         }
     }
     Ok(Some(Observed { keys, now }))

@@ -4,11 +4,8 @@ pub mod decide;
 
 use std::sync::Arc;
 
-use kube::ResourceExt as _;
-
 use super::{
     context::Context,
-    kinds::Managed as _,
     pipeline::{Reads, Step},
 };
 use crate::{
@@ -25,6 +22,6 @@ pub async fn step(
     ctx: Arc<Context>,
     _reads: Reads,
 ) -> Result<Step<StrategyInstanceStatus>, Error> {
-    let rival = object.rival(&ctx.world).map(|rival| rival.name_any());
-    Ok(decide::decide(&object, rival.as_deref()).into())
+    let rival = ctx.world.rival(object.as_ref());
+    Ok(decide::decide(&object, rival.as_ref().map(|rival| rival.name.as_str())).into())
 }

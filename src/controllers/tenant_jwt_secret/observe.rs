@@ -55,7 +55,7 @@ pub enum Source {
 /// When calls to the API server fail.
 pub async fn observe(object: &TenantJwtSecret, ctx: &Context, reads: Reads) -> Result<Observed, Error> {
     let now = ctx.now();
-    let rival = object.rival(&ctx.world).map(|rival| rival.key());
+    let rival = ctx.world.rival(object);
     let Some(reference) = &object.spec.secret_ref else {
         return Ok(Observed { rival, output: output_facts(object, ctx, reads).await?, source: Source::Generated, now });
     };
