@@ -215,3 +215,105 @@ impl World {
         Request { kind: K::KIND, key }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::api::StrategyInstanceSpec;
+
+    fn drain(queue: &mut UnboundedReceiver<ObjectKey>) -> Vec<String> {
+        std::iter::from_fn(|| queue.try_recv().ok()).map(|key| key.name).collect()
+    }
+
+    #[test]
+    fn our_own_status_wakes_nobody_and_somebody_else_s_does_once_ours_is_written() {
+        let world = World::default();
+        let mut queue = world.open_queue(Kind::StrategyInstance).unwrap();
+        let request = Request { kind: Kind::StrategyInstance, key: ObjectKey::new("ns", "a") };
+
+        let reporting = world.reporting(request.clone());
+        world.wake_for_status(&request);
+        assert_eq!(drain(&mut queue), Vec::<String>::new());
+        reporting.is_known();
+        assert_eq!(drain(&mut queue), Vec::<String>::new());
+
+        let reporting = world.reporting(request.clone());
+        world.wake_for_status(&request);
+        drop(reporting);
+        assert_eq!(drain(&mut queue), ["a"]);
+
+        drop(world.reporting(request.clone()));
+        assert_eq!(drain(&mut queue), Vec::<String>::new());
+        world.wake_for_status(&request);
+        assert_eq!(drain(&mut queue), ["a"]);
+    }
+
+    fn strategy(name: u8, created: u8, id: u8, is_going: bool) -> StrategyInstance {
+        let spec = StrategyInstanceSpec {
+            type_: "userpass".into(),
+            id: Some(id.to_string()),
+            name: None,
+            is_login_active: None,
+            is_self_register_active: None,
+            is_sync_active: None,
+            does_implicit_register: None,
+            suspend: false,
+        };
+        let time = |second: u8| Some(Time(Timestamp::from_second(i64::from(second)).unwrap()));
+        let mut object = StrategyInstance::new(&name.to_string(), spec);
+        object.metadata.namespace = Some("ns".into());
+        object.metadata.uid = Some(format!("{created}-{name}"));
+        object.metadata.creation_timestamp = time(created);
+        object.metadata.deletion_timestamp = time(created).filter(|_| is_going);
+        object
+    }
+
+    proptest! {
+        /// Against the naive model: of all objects with the id that are not being deleted, the oldest, then the one of the
+        /// smallest UID. Whoever has another rival by a change is woken by it.
+        #[test]
+        fn the_holder_is_the_one_that_a_scan_finds_and_who_has_another_rival_is_woken(
+            steps in proptest::collection::vec((0u8..6, proptest::option::weighted(0.8, (0u8..3, 0u8..3, proptest::bool::weighted(0.2)))), 1..40)
+        ) {
+            let world = World::default();
+            let mut queue = world.open_queue(Kind::StrategyInstance).unwrap();
+            let mut objects: std::collections::BTreeMap<u8, StrategyInstance> = std::collections::BTreeMap::new();
+            let rivals = |world: &World, objects: &std::collections::BTreeMap<u8, StrategyInstance>| -> Vec<(u8, Option<String>)> {
+                objects.iter().map(|(name, object)| (*name, world.rival(object).map(|key| key.name))).collect()
+            };
+            for (name, state) in steps {
+                let before = rivals(&world, &objects);
+                let new = state.map(|(created, id, is_going)| strategy(name, created, id, is_going));
+                let old = match &new {
+                    Some(new) => objects.insert(name, new.clone()),
+                    None => objects.remove(&name),
+                };
+                world.contend(old.as_ref(), new.as_ref());
+                for (name, rival) in rivals(&world, &objects) {
+                    let object = &objects[&name];
+                    let seniority = |object: &StrategyInstance| {
+                        (object.metadata.creation_timestamp.clone().map(|time| time.0), object.metadata.uid.clone())
+                    };
+                    let expected = objects
+                        .values()
+                        .filter(|other| other.spec.id == object.spec.id && other.metadata.deletion_timestamp.is_none())
+                        .min_by_key(|other| seniority(other))
+                        .filter(|holder| seniority(holder) < seniority(object))
+                        .map(|holder| holder.metadata.name.clone().unwrap());
+                    prop_assert_eq!(&rival, &expected);
+                }
+                let woken = drain(&mut queue);
+                for (other, rival) in rivals(&world, &objects) {
+                    let is_live = objects[&other].metadata.deletion_timestamp.is_none();
+                    let was = before.iter().find(|(before, _)| *before == other).map(|(_, rival)| rival.clone());
+                    if other != name && is_live && was.is_some_and(|was| was != rival) {
+                        prop_assert!(woken.contains(&other.to_string()), "{} has another rival and sleeps", other);
+                    }
+                }
+            }
+        }
+    }
+}
