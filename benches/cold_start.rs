@@ -92,7 +92,7 @@ async fn floor(client: &Client, count: usize) -> Duration {
         async move {
             let secret: Secret = serde_json::from_value(json!({
                 "metadata": { "name": format!("{name}-jwt"), "labels": { "floor": "true" } },
-                "data": { "secret": "eA==".repeat(30), "algorithm": "SFMzODQ=", "key-id": "eA==", "issued-at": "eA==" },
+                "data": { "secret": "eHh4".repeat(30), "algorithm": "SFMzODQ=", "key-id": "eA==", "issued-at": "eA==" },
             }))
             .unwrap();
             secrets.create(&PostParams::default(), &secret).await.unwrap();
