@@ -44,10 +44,11 @@ impl Error {
         let name = name.to_owned();
         match &source {
             kube::Error::Api(status) if is_terminating(status) => Self::NamespaceTerminating,
-            kube::Error::Api(status) if status.is_conflict() || status.is_already_exists() => {
+            kube::Error::Api(status)
+                if status.is_conflict() || status.is_already_exists() || (status.is_not_found() && verb != "get") =>
+            {
                 Self::Raced { kind, name }
             }
-            kube::Error::Api(status) if status.is_not_found() && verb != "get" => Self::Raced { kind, name },
             _ => Self::Api { verb, kind, name, source: Box::new(source) },
         }
     }

@@ -3,7 +3,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex},
 };
 
 use jiff::Timestamp;
@@ -13,6 +13,7 @@ use super::{
     connector::Connector,
     key::ObjectKey,
     metrics::{FetchLabels, Metrics},
+    sync::lock,
 };
 use crate::domain::{
     jwks::{KeySet, KeySetError},
@@ -54,7 +55,7 @@ impl Fetcher {
     /// one. Starts a look where one is due, one at a time per object.
     #[must_use]
     pub fn look(&self, key: &ObjectKey, uid: &str, source: &KeySource, now: Timestamp) -> Option<KeysSeen> {
-        let mut known = self.lock();
+        let mut known = lock(&self.known);
         let entry = known.entry(key.clone()).or_insert_with(|| Known::new(uid, source));
         if entry.uid != uid || entry.source != *source {
             *entry = Known::new(uid, source);
@@ -71,7 +72,7 @@ impl Fetcher {
     /// These are the last good keys of this source, seen by an earlier process at this time. False where more is known by
     /// now: good keys, or that none are to be trusted.
     pub fn take_up(&self, key: &ObjectKey, uid: &str, source: &KeySource, keys: &KeySet, at: Timestamp) -> bool {
-        let mut known = self.lock();
+        let mut known = lock(&self.known);
         let entry = known.get_mut(key).filter(|entry| entry.uid == uid && entry.source == *source);
         let seen = entry.and_then(|entry| entry.seen.as_mut());
         let is_open = |seen: &&mut KeysSeen| {
@@ -88,7 +89,7 @@ impl Fetcher {
 
     /// The object is gone.
     pub fn forget(&self, key: &ObjectKey) {
-        self.lock().remove(key);
+        lock(&self.known).remove(key);
     }
 
     async fn fetch(self, key: ObjectKey, uid: String, source: KeySource) {
@@ -100,7 +101,7 @@ impl Fetcher {
         };
         self.count(&result);
         {
-            let mut known = self.lock();
+            let mut known = lock(&self.known);
             // Meanwhile the object may be gone, made anew, or have another source.
             let Some(entry) = known.get_mut(&key).filter(|entry| entry.uid == uid && entry.source == source) else {
                 return;
@@ -117,10 +118,6 @@ impl Fetcher {
             Err(error) => keys_problem(*error, false).1.reason,
         };
         self.metrics.keys_fetches.get_or_create(&FetchLabels { result }).inc();
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<ObjectKey, Known>> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::{collections::HashMap, sync::RwLock};
 
-use super::key::ObjectKey;
+use super::{key::ObjectKey, sync};
 
 /// Which objects of one kind exist.
 #[derive(Debug, Default)]
@@ -15,12 +15,12 @@ impl MetaStore {
     /// The object's resourceVersion, if it exists.
     #[must_use]
     pub fn version(&self, key: &ObjectKey) -> Option<String> {
-        self.versions.read().unwrap_or_else(std::sync::PoisonError::into_inner).get(key).cloned()
+        sync::read(&self.versions).get(key).cloned()
     }
 
     /// The object is at this resourceVersion now; absent: it is gone.
     pub fn set(&self, key: ObjectKey, version: Option<String>) {
-        let mut versions = self.versions.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut versions = sync::write(&self.versions);
         match version {
             Some(version) => versions.insert(key, version),
             None => versions.remove(&key),

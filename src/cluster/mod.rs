@@ -14,4 +14,5 @@ pub mod metrics;
 pub mod objects;
 pub mod relist;
 pub mod report;
+pub mod sync;
 pub mod watch;

@@ -4,7 +4,7 @@
 
 use std::{
     fmt::Debug,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
 };
 
 use kube::{
@@ -15,7 +15,7 @@ use kube::{
     },
 };
 
-use super::key::ObjectKey;
+use super::{key::ObjectKey, sync::lock};
 
 /// A kind's objects. `K`'s contents come from a watch through [`Objects::apply`] and [`Objects::remove`].
 pub struct Objects<K: Resource<DynamicType = ()> + Clone + 'static> {
@@ -68,7 +68,7 @@ impl<K: Resource<DynamicType = ()> + Clone + Debug + Send + Sync + 'static> Obje
 
     /// The watch saw that this object is gone.
     pub fn remove(&self, key: &ObjectKey) -> Option<Arc<K>> {
-        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut writer = lock(&self.writer);
         let old = self.known(key)?;
         writer.apply_watcher_event(&Event::Delete((*old).clone()));
         Some(old)
@@ -84,7 +84,7 @@ impl<K: Resource<DynamicType = ()> + Clone + Debug + Send + Sync + 'static> Obje
     fn put(&self, mut object: K, accepts: impl Fn(Option<&K>) -> bool) -> Changed<K> {
         // Nobody reads them, and they are often larger than all the rest.
         object.managed_fields_mut().clear();
-        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut writer = lock(&self.writer);
         let key = ObjectKey::of(&object);
         let old = self.known(&key);
         let is_news = old.as_deref().is_none_or(|old| is_newer(&object, old));

@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex},
 };
 
 use jiff::Timestamp;
@@ -15,6 +15,7 @@ use crate::{
         fetcher::Fetcher,
         key::{ObjectKey, Request},
         metrics::Metrics,
+        sync::lock,
     },
     domain::secret_output::OutputFacts,
 };
@@ -136,8 +137,4 @@ impl Failures {
     pub fn clear(&self, request: &Request) {
         lock(&self.counts).remove(request);
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

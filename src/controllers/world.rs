@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeSet, HashMap},
-    sync::{Mutex, MutexGuard, OnceLock, PoisonError, RwLock},
+    sync::{Mutex, OnceLock, RwLock},
 };
 
 use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
@@ -17,6 +17,7 @@ use crate::{
         key::{Kind, ObjectKey, Request},
         meta_store::MetaStore,
         objects::Objects,
+        sync::{lock, read, write},
     },
 };
 
@@ -81,10 +82,6 @@ impl Drop for Reporting<'_> {
             self.world.wake(&self.request);
         }
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Everything the watches know.
@@ -168,12 +165,12 @@ impl World {
     /// The objects of this relation.
     #[must_use]
     pub fn related(&self, relation: &Relation) -> Vec<Request> {
-        self.relations.read().unwrap_or_else(PoisonError::into_inner).get(relation).cloned().collect()
+        read(&self.relations).get(relation).cloned().collect()
     }
 
     /// Who holds what this object contends for, if that is one before it.
     pub fn rival<K: Managed>(&self, object: &K) -> Option<ObjectKey> {
-        let contests = self.contests.read().unwrap_or_else(PoisonError::into_inner);
+        let contests = read(&self.contests);
         let this = Contender::of(object);
         let holder = object.contests().iter().find_map(|contest| contests.get(contest).next().cloned())?;
         (holder < this).then_some(holder.request.key)
@@ -188,7 +185,7 @@ impl World {
         if old == new {
             return;
         }
-        let mut contests = self.contests.write().unwrap_or_else(PoisonError::into_inner);
+        let mut contests = write(&self.contests);
         let touched: BTreeSet<Relation> = old.iter().chain(&new).flat_map(|(_, contests)| contests).cloned().collect();
         let before: Vec<Option<Contender>> =
             touched.iter().map(|contest| contests.get(contest).next().cloned()).collect();
@@ -207,7 +204,7 @@ impl World {
 
     /// The object has exactly these relations from now on.
     pub fn relate(&self, request: &Request, relations: Vec<Relation>) {
-        self.relations.write().unwrap_or_else(PoisonError::into_inner).set(request, relations);
+        write(&self.relations).set(request, relations);
     }
 
     /// The request to look at this object again.

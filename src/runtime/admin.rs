@@ -69,8 +69,8 @@ async fn metrics(State(admin): State<Admin>) -> Response {
 fn count<K: Managed>(ctx: &Context) {
     let mut counts = [("True", 0i64), ("False", 0), ("Unknown", 0)];
     for object in K::objects(&ctx.world).store().state() {
-        let ready = object.status().and_then(|status| status.core().condition(condition::READY).cloned());
-        let status = ready.map_or_else(|| "Unknown".to_owned(), |ready| ready.status);
+        let ready = object.status().and_then(|status| status.core().condition(condition::READY));
+        let status = ready.map_or("Unknown", |ready| ready.status.as_str());
         if let Some((_, count)) = counts.iter_mut().find(|(label, _)| *label == status) {
             *count += 1;
         }
