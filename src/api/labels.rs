@@ -17,3 +17,12 @@ pub const FORMAT_V1: &str = "1";
 
 /// Annotation on an output ConfigMap: the `IdentityProvider` whose keys it holds.
 pub const IDENTITY_PROVIDER: &str = "idp-operator.dev/identity-provider";
+
+/// Annotation `"true"` on an output Secret that was there before: it gets no ownerReference.
+pub const ADOPTED: &str = "idp-operator.dev/adopted";
+
+/// Annotation on an output Secret: which labels and annotations it has from `spec.template`, as JSON.
+pub const TEMPLATE: &str = "idp-operator.dev/template";
+
+/// Annotation on a `TenantJwtSecret`: a token that asks for one rotation.
+pub const ROTATE: &str = "idp-operator.dev/rotate";

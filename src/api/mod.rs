@@ -10,6 +10,7 @@ pub mod schema;
 pub mod status;
 pub mod strategy_instance;
 pub mod tenant_jwt_secret;
+mod tenant_rules;
 pub mod user_idp_authenticator;
 
 pub use identity_provider::{IdentityProvider, IdentityProviderSpec, IdentityProviderStatus};

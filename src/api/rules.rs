@@ -2,13 +2,13 @@
 
 use serde_json::{Value, json};
 
-fn rule(expression: &str, message: &str) -> Value {
+pub(super) fn rule(expression: &str, message: &str) -> Value {
     json!({ "rule": expression, "message": message })
 }
 
 /// A parent's rule on one of its fields. Unlike with a rule on the field itself, the API server does not repeat the
 /// field's value in its refusal.
-fn rule_on(field: &str, expression: &str, message: &str) -> Value {
+pub(super) fn rule_on(field: &str, expression: &str, message: &str) -> Value {
     json!({ "rule": expression, "message": message, "fieldPath": format!(".{field}") })
 }
 
@@ -99,12 +99,22 @@ pub fn not_blank(field: &str) -> Value {
 /// A DNS-1123 subdomain, as names of Secrets and of our own objects are.
 #[must_use]
 pub fn object_name(field: &str) -> Value {
-    json!([rule(
+    json!([object_name_rule(field)])
+}
+
+/// An object's name that never changes.
+#[must_use]
+pub fn immutable_object_name(field: &str) -> Value {
+    json!([object_name_rule(field), immutable_rule(field)])
+}
+
+fn object_name_rule(field: &str) -> Value {
+    rule(
         r"size(self) == 0 || self.matches('^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$')",
         &format!(
             "{field} must be the name of an object: lower-case letters, digits, '-' and '.', a letter or digit at both ends"
         ),
-    )])
+    )
 }
 
 /// A key of a Secret's or ConfigMap's data.
@@ -194,6 +204,39 @@ pub fn issuer(field: &str) -> Value {
             &format!("{field} must be without query ('?') and fragment ('#') where it is a URL"),
         ),
     ])
+}
+
+/// A duration as Go writes it, in whole numbers, within bounds.
+#[must_use]
+pub fn duration(field: &str, least: &str, most: &str) -> Value {
+    json!([
+        rule(
+            &format!("self.matches('{DURATION}')"),
+            &format!(
+                "{field} must be a duration such as '36h' or '1h30m': whole numbers with the units h, m, s and ms"
+            ),
+        ),
+        rule(
+            &format!(
+                "!self.matches('{DURATION}') || \
+                 ({} && duration(self) >= duration('{least}') && duration(self) <= duration('{most}'))",
+                countable("self")
+            ),
+            &format!("{field} must be {least} to {most}"),
+        ),
+    ])
+}
+
+const DURATION: &str = "^([0-9]{1,9}(ms|s|m|h))+$";
+
+/// Whether CEL's `duration()` can take it without an overflow, which would be an error of its own.
+fn countable(duration: &str) -> String {
+    format!("!{duration}.matches('[0-9]{{6,}}h|[0-9]{{8,}}m([0-9]|$)')")
+}
+
+/// Whether it is a duration at all: what compares durations leaves any other to the rules on the field.
+pub(super) fn is_duration(field: &str) -> String {
+    format!("{field}.matches('{DURATION}') && {}", countable(field))
 }
 
 /// A header name: an RFC 9110 token, neither hop-by-hop nor one that carries something else. Empty means the default.

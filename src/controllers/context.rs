@@ -38,13 +38,15 @@ pub struct Context {
     pub failures: Failures,
     /// Objects that can't be read.
     pub unreadable: Unreadable,
+    /// The clock.
+    pub clock: fn() -> Timestamp,
 }
 
 impl Context {
     /// The time, as all decisions of one reconcile see it.
     #[must_use]
     pub fn now(&self) -> Timestamp {
-        Timestamp::now()
+        (self.clock)()
     }
 }
 

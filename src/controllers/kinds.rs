@@ -119,7 +119,7 @@ impl Managed for TenantJwtSecret {
     }
 
     fn relations(&self) -> Vec<Relation> {
-        let output = desired::secret::name(&self.name_any());
+        let output = desired::secret::name(self);
         let source = self.spec.secret_ref.as_ref().map(|source| source.name.as_str());
         let secrets = [Some(output.as_str()), source].into_iter().flatten();
         secrets.map(|name| Relation::Secret(self.sibling(name))).collect()

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::{ResourceExt as _, api::ObjectMeta};
 
-use super::{owned_by, owner};
+use super::owned_by;
 use crate::{
     api::{IdentityProvider, labels},
     domain::jwks::KeySet,
@@ -47,7 +47,7 @@ pub fn desired(idp: &IdentityProvider, keys: Option<&KeySet>, existing: Option<&
     configmap.metadata.managed_fields = None;
     configmap.labels_mut().insert(labels::MANAGED.to_owned(), "true".to_owned());
     configmap.annotations_mut().insert(labels::IDENTITY_PROVIDER.to_owned(), idp.name_any());
-    configmap.metadata.owner_references = Some(owned_by(configmap.owner_references(), &owner(idp)));
+    configmap.metadata.owner_references = Some(owned_by(configmap.owner_references(), idp));
     let data = configmap.data.get_or_insert_with(BTreeMap::new);
     if let Some(keys) = keys {
         data.insert(JWKS.to_owned(), keys.to_json());

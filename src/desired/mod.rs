@@ -2,6 +2,7 @@
 
 pub mod configmap;
 pub mod secret;
+pub mod secret_values;
 pub mod status;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
@@ -23,7 +24,18 @@ pub fn owner<K: Resource<DynamicType = ()>>(object: &K) -> OwnerReference {
 
 /// The ownerReferences after ours is set: others' stay, stale ones of our kind go.
 #[must_use]
-pub fn owned_by(existing: &[OwnerReference], ours: &OwnerReference) -> Vec<OwnerReference> {
-    let is_ours = |owner: &&OwnerReference| owner.kind == ours.kind && owner.api_version == ours.api_version;
-    existing.iter().filter(|owner| !is_ours(owner)).chain([ours]).cloned().collect()
+pub fn owned_by<K: Resource<DynamicType = ()>>(existing: &[OwnerReference], object: &K) -> Vec<OwnerReference> {
+    disowned::<K>(existing).into_iter().chain([owner(object)]).collect()
+}
+
+/// The ownerReferences without any of our kind.
+#[must_use]
+pub fn disowned<K: Resource<DynamicType = ()>>(existing: &[OwnerReference]) -> Vec<OwnerReference> {
+    existing.iter().filter(|owner| !is_of_kind::<K>(owner)).cloned().collect()
+}
+
+/// Whether this is an owner of our kind.
+#[must_use]
+pub fn is_of_kind<K: Resource<DynamicType = ()>>(owner: &OwnerReference) -> bool {
+    owner.kind == K::kind(&()) && owner.api_version == K::api_version(&())
 }

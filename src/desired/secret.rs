@@ -1,80 +1,81 @@
 //! A tenant's output Secret.
 
-use std::collections::BTreeMap;
-
-use jiff::Timestamp;
-use k8s_openapi::{ByteString, api::core::v1::Secret};
+use k8s_openapi::{api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::OwnerReference};
 use kube::{ResourceExt as _, api::ObjectMeta};
-use secrecy::{ExposeSecret as _, SecretString};
 
-use super::{owned_by, owner};
+use super::{
+    disowned, owned_by,
+    secret_values::{self as values, Parts},
+};
 use crate::{
-    api::{TenantJwtSecret, labels, tenant_jwt_secret::SigningAlgorithm},
-    domain::secret_output::key,
+    api::{TenantJwtSecret, labels, tenant_jwt_secret::DeletionPolicy},
+    domain::{secret_output::OutputFacts, template},
 };
 
 /// Name of the output.
 #[must_use]
-pub fn name(tenant_jwt_secret: &str) -> String {
-    format!("{tenant_jwt_secret}-jwt")
+pub fn name(object: &TenantJwtSecret) -> String {
+    object.spec.secret_name.clone().unwrap_or_else(|| format!("{}-jwt", object.name_any()))
 }
 
-/// A value that becomes current.
-#[derive(Debug)]
-pub struct NewValue {
-    /// Padded Base64 text.
-    pub text: SecretString,
-    /// Random id.
-    pub key_id: String,
-}
-
-/// What a write of the output sets.
-#[derive(Debug)]
-pub struct Parts {
-    /// A new value; absent: the existing one stays.
-    pub value: Option<NewValue>,
-    /// The algorithm it is for.
-    pub algorithm: SigningAlgorithm,
-    /// Id for an existing value that has none; ignored with a new value.
-    pub key_id: String,
-    /// Now: when a new value becomes current, or since when a damaged `issued-at` counts.
-    pub now: Timestamp,
-    /// `issued-at` of the existing value, where it is good.
-    pub issued_at: Option<Timestamp>,
-}
-
-/// The output as it ought to be. What others added to an existing one stays.
+/// The output as it ought to be. What others added to an existing one stays. Of an immutable one only metadata changes.
 #[must_use]
-pub fn desired(object: &TenantJwtSecret, parts: &Parts, existing: Option<Secret>) -> Secret {
+pub fn desired(object: &TenantJwtSecret, parts: &Parts<'_>, existing: Option<Secret>) -> Secret {
     let mut secret = existing.unwrap_or_else(|| Secret {
-        metadata: ObjectMeta {
-            name: Some(name(&object.name_any())),
-            namespace: object.namespace(),
-            ..ObjectMeta::default()
-        },
+        metadata: ObjectMeta { name: Some(name(object)), namespace: object.namespace(), ..ObjectMeta::default() },
         type_: Some("Opaque".to_owned()),
         ..Secret::default()
     });
+    describe(object, &mut secret);
+    if secret.immutable != Some(true) {
+        values::change(parts, &mut secret);
+        values::set_forms(object.spec.outputs, &mut secret);
+    }
+    secret
+}
+
+/// Whether nothing but the values may be wrong with it.
+#[must_use]
+pub fn is_described(object: &TenantJwtSecret, output: &OutputFacts) -> bool {
+    output.is_managed
+        && output.tenant_id.as_ref() == Some(&object.spec.tenant_id)
+        && output.format.as_deref() == Some(labels::FORMAT_V1)
+        && output.template.is(object.spec.template.as_ref())
+        && output.owners == owners(object, &output.owners, is_adopted(object, output))
+        && output.is_adopted == is_adopted(object, output)
+}
+
+/// Whether the further forms of its values are those that the spec asks for.
+#[must_use]
+pub fn has_its_forms(object: &TenantJwtSecret, output: &OutputFacts) -> bool {
+    let is = |asked: bool, there: Option<bool>| if asked { there == Some(true) } else { there.is_none() };
+    is(object.spec.outputs.jwks, output.jwks) && is(object.spec.outputs.raw, output.raw)
+}
+
+/// Sets all that describes it; what others put there stays.
+fn describe(object: &TenantJwtSecret, secret: &mut Secret) {
+    let is_new = secret.metadata.resource_version.is_none();
+    let facts = OutputFacts::read(secret);
+    let is_adopted = !is_new && is_adopted(object, &facts);
+    secret.metadata.owner_references = Some(owners(object, &facts.owners, is_adopted));
     secret.metadata.managed_fields = None;
+    template::apply(object.spec.template.as_ref(), &mut secret.metadata);
     secret.labels_mut().insert(labels::MANAGED.to_owned(), "true".to_owned());
     let annotations = secret.annotations_mut();
     annotations.insert(labels::TENANT_ID.to_owned(), object.spec.tenant_id.clone());
     annotations.insert(labels::FORMAT.to_owned(), labels::FORMAT_V1.to_owned());
-    secret.metadata.owner_references = Some(owned_by(secret.owner_references(), &owner(object)));
+    if is_adopted {
+        annotations.insert(labels::ADOPTED.to_owned(), "true".to_owned());
+    }
+}
 
-    let data = secret.data.get_or_insert_with(BTreeMap::new);
-    let mut set = |name: &str, text: &str| {
-        data.insert(name.to_owned(), ByteString(text.as_bytes().to_vec()));
-    };
-    set(key::ALGORITHM, parts.algorithm.as_str());
-    let (key_id, issued_at) = match &parts.value {
-        Some(new) => {
-            set(key::SECRET, new.text.expose_secret());
-            (&new.key_id, parts.now)
-        }
-        None => (&parts.key_id, parts.issued_at.unwrap_or(parts.now)),
-    };
-    set(key::KEY_ID, key_id);
-    set(key::ISSUED_AT, &format!("{issued_at:.0}"));
-    secret
+/// Whether it was there before it was ours.
+fn is_adopted(object: &TenantJwtSecret, output: &OutputFacts) -> bool {
+    output.is_adopted || !output.is_ours(&object.spec.tenant_id, &object.uid().unwrap_or_default())
+}
+
+/// Who it goes with: this object, unless it is to outlive it.
+fn owners(object: &TenantJwtSecret, existing: &[OwnerReference], is_adopted: bool) -> Vec<OwnerReference> {
+    let is_to_go = object.spec.deletion_policy == DeletionPolicy::Delete && !is_adopted;
+    if is_to_go { owned_by(existing, object) } else { disowned::<TenantJwtSecret>(existing) }
 }

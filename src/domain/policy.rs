@@ -42,6 +42,24 @@ pub struct Traits {
     has_capital: bool,
     has_special: bool,
     is_example: bool,
+    is_padded: bool,
+}
+
+impl Traits {
+    /// Whether the value is written as it is published: in Base64 with padding.
+    #[must_use]
+    pub const fn is_padded(self) -> bool {
+        self.is_padded
+    }
+}
+
+/// A value that was read.
+#[derive(Debug)]
+pub struct Parsed {
+    /// The form in which it is published: Base64 with padding.
+    pub text: SecretString,
+    /// What it is good for.
+    pub traits: Traits,
 }
 
 /// A rule that a value breaks.
@@ -141,22 +159,35 @@ pub const fn generated_characters(algorithm: SigningAlgorithm) -> usize {
 /// # Errors
 /// When it is not standard Base64, or is larger than [`MAX_BYTES`].
 pub fn inspect(value: &[u8]) -> Result<Traits, Violation> {
+    Ok(traits(value, &decode(value)?))
+}
+
+/// Reads a value.
+///
+/// # Errors
+/// As [`inspect`].
+pub fn parse(value: &[u8]) -> Result<Parsed, Violation> {
     let decoded = decode(value)?;
+    Ok(Parsed { text: SecretString::from(BASE64.encode(decoded.as_slice())), traits: traits(value, &decoded) })
+}
+
+fn traits(value: &[u8], decoded: &[u8]) -> Traits {
     let mut seen = [false; 256];
-    for byte in decoded.iter() {
+    for byte in decoded {
         if let Some(slot) = seen.get_mut(usize::from(*byte)) {
             *slot = true;
         }
     }
-    Ok(Traits {
+    Traits {
         bytes: decoded.len(),
         distinct: seen.iter().filter(|slot| **slot).count(),
         has_capital: decoded.iter().any(u8::is_ascii_uppercase),
         has_special: decoded.iter().any(u8::is_ascii_punctuation),
         is_example: PUBLISHED_EXAMPLES
             .iter()
-            .any(|example| example.as_bytes() == value || example.as_bytes() == decoded.as_slice()),
-    })
+            .any(|example| example.as_bytes() == value || example.as_bytes() == decoded),
+        is_padded: value.len().is_multiple_of(4),
+    }
 }
 
 /// Every rule that a value of these traits breaks as a key for the algorithm.
@@ -174,15 +205,11 @@ pub fn violations(traits: Traits, algorithm: SigningAlgorithm) -> Vec<Violation>
     .collect()
 }
 
-/// The value in the form in which it is published: padded.
+/// The bytes of the HMAC key.
 ///
 /// # Errors
 /// As [`inspect`].
-pub fn canonical(value: &[u8]) -> Result<SecretString, Violation> {
-    Ok(SecretString::from(BASE64.encode(decode(value)?.as_slice())))
-}
-
-fn decode(value: &[u8]) -> Result<Zeroizing<Vec<u8>>, Violation> {
+pub fn decode(value: &[u8]) -> Result<Zeroizing<Vec<u8>>, Violation> {
     // 4 characters for 3 bytes, so anything longer than this is too long whatever it holds.
     if value.len() > MAX_BYTES.div_ceil(3) * 4 + 4 {
         return Err(Violation::TooLong);
@@ -342,21 +369,50 @@ mod tests {
 
     #[test]
     fn padding_is_optional_when_read_and_always_written() {
-        assert_eq!(canonical(b"QUI").unwrap().expose_secret(), "QUI=");
-        assert_eq!(canonical(b"QUI=").unwrap().expose_secret(), "QUI=");
+        for (given, is_padded) in [(b"QUI".as_slice(), false), (b"QUI=", true)] {
+            let parsed = parse(given).unwrap();
+            assert_eq!((parsed.text.expose_secret(), parsed.traits.is_padded()), ("QUI=", is_padded));
+        }
     }
 
     proptest! {
         #[test]
         fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..6000)) {
             let _ = inspect(&bytes);
-            let _ = canonical(&bytes);
+            let _ = parse(&bytes);
         }
 
         #[test]
-        fn what_is_canonical_stays_as_it_is(raw in proptest::collection::vec(any::<u8>(), 0..200)) {
-            let once = canonical(BASE64.encode(&raw).trim_end_matches('=').as_bytes()).unwrap();
-            prop_assert_eq!(once.expose_secret(), &BASE64.encode(&raw));
+        fn any_bytes_come_back_with_and_without_padding(raw in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let padded = BASE64.encode(&raw);
+            for text in [padded.as_str(), padded.trim_end_matches('=')] {
+                let parsed = parse(text.as_bytes()).unwrap();
+                prop_assert_eq!(parsed.text.expose_secret(), &padded);
+                prop_assert_eq!(decode(text.as_bytes()).unwrap().to_vec(), raw.clone());
+            }
+        }
+
+        /// Against the rules as the contract words them, on values on both sides of every bound.
+        #[test]
+        fn every_violation_is_found_and_no_other(
+            raw in proptest::collection::vec(prop_oneof![Just(b'A'), Just(b'!'), b'a'..b'q', b'0'..b'9', any::<u8>()], 0..80),
+            ends in proptest::bool::ANY,
+        ) {
+            let raw = if ends { raw } else { raw.into_iter().filter(|byte| byte.is_ascii_lowercase()).collect() };
+            for algorithm in SigningAlgorithm::ALL {
+                let least = match algorithm { SigningAlgorithm::Hs256 => 32, SigningAlgorithm::Hs384 => 48, SigningAlgorithm::Hs512 => 64 };
+                let distinct: std::collections::HashSet<u8> = raw.iter().copied().collect();
+                let expected = [
+                    raw.len() < least,
+                    !raw.iter().any(|byte| (b'A'..=b'Z').contains(byte)),
+                    !raw.iter().any(|byte| b"!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~".contains(byte)),
+                    distinct.len() < 12,
+                ];
+                let found = judge(&raw, algorithm);
+                let is = |rule: &str| found.iter().any(|violation| violation.rule() == rule);
+                prop_assert_eq!([is("too-short"), is("no-capital-letter"), is("no-special-character"), is("too-uniform")], expected);
+                prop_assert_eq!(found.len(), expected.iter().filter(|broken| **broken).count());
+            }
         }
     }
 }

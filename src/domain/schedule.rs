@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use jiff::SignedDuration;
+
 /// First wait after a failed reconcile.
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 
@@ -23,6 +25,13 @@ pub fn shorten(interval: Duration, spread: u64) -> Duration {
     interval.saturating_sub(interval / 1000 * permille)
 }
 
+/// The interval, up to 5 % longer by the spread.
+#[must_use]
+pub fn lengthen(interval: SignedDuration, spread: u64) -> SignedDuration {
+    let myriad = i32::try_from(spread % 501).unwrap_or(0);
+    interval.saturating_add(SignedDuration::from_secs((interval / 10_000).saturating_mul(myriad).as_secs()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -40,5 +49,14 @@ mod tests {
             let wait = shorten(Duration::from_secs(100), spread);
             assert!((75..=100).contains(&wait.as_secs()), "{wait:?}");
         }
+    }
+
+    #[test]
+    fn a_spread_interval_is_a_twentieth_longer_at_most() {
+        let interval = SignedDuration::from_hours(2160);
+        assert_eq!(lengthen(interval, 0), interval);
+        assert_eq!(lengthen(interval, 500), SignedDuration::from_hours(2268));
+        assert_eq!(lengthen(interval, 501), interval);
+        assert_eq!(lengthen(SignedDuration::from_hours(87_600), 500), SignedDuration::from_hours(91_980));
     }
 }

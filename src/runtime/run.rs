@@ -172,6 +172,7 @@ fn context(client: Client, metrics: Metrics, connector: Connector) -> Arc<Contex
         outputs: Outputs::default(),
         failures: Failures::default(),
         unreadable: Unreadable::default(),
+        clock: jiff::Timestamp::now,
     })
 }
 

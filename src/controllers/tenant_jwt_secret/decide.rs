@@ -1,109 +1,134 @@
-//! What to do with a tenant's secret, and the verdict.
-//!
-//! A good value is never replaced but for another algorithm, or another good value in the referenced Secret.
+//! What to do with a tenant's secret, and what is wrong. Which value is replaced when is [`rotation`]'s.
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use jiff::SignedDuration;
 use kube::ResourceExt as _;
-use secrecy::SecretString;
 
 use super::observe::{Observed, Source};
 use crate::{
-    api::{TenantJwtSecret, TenantJwtSecretStatus, labels, tenant_jwt_secret::SigningAlgorithm},
-    cluster::events::Notice,
-    controllers::pipeline::Verdict,
+    api::{
+        TenantJwtSecret, labels,
+        tenant_jwt_secret::{Rotation, SigningAlgorithm},
+    },
     desired,
     domain::{
-        policy,
-        reasons::TenantJwtSecretReason as Reason,
+        digest::sha256_hex,
+        policy::{self, Violation},
+        rotation::{self, Change, Mode, Terms},
         secret_output::OutputFacts,
-        verdict::{Finding, Judgement},
-        verdicts::tenant_jwt_secret::{
-            ALGORITHM_CONFIGURED, SECRET_CONFIGURED, TENANT_VALID, TenantProblem, last_error,
-        },
+        verdicts::tenant_jwt_secret::{Conflict, TenantProblem},
     },
 };
 
 /// What to do, and what is wrong.
 #[derive(Debug)]
 pub struct Plan {
-    /// What to do with the output.
-    pub action: Action,
+    /// What becomes of the values.
+    pub change: Change,
+    /// Whether the output is written: for its values, or for what describes it.
+    pub is_written: bool,
+    /// Where values come from.
+    pub mode: Mode,
+    /// What the spec asks for.
+    pub terms: Terms,
     /// What is wrong, if anything.
     pub problem: Option<TenantProblem>,
-}
-
-/// What to do with the output.
-#[derive(Debug)]
-pub enum Action {
-    /// Nothing.
-    Keep,
-    /// Restore what describes the value: labels, owner, `algorithm`, `key-id`, `issued-at`.
-    Heal(SigningAlgorithm),
-    /// Put a generated value there.
-    Generate(SigningAlgorithm),
-    /// Put the referenced value there.
-    Publish(SigningAlgorithm, SecretString),
 }
 
 /// Decides.
 #[must_use]
 pub fn plan(object: &TenantJwtSecret, seen: &Observed) -> Plan {
-    let name = desired::secret::name(&object.name_any());
-    let keep = |problem| Plan { action: Action::Keep, problem: Some(problem) };
-    if let Some(rival) = &seen.rival {
-        let is_near = object.namespace().as_ref() == Some(&rival.namespace);
-        return keep(TenantProblem::TenantConflict { holder: is_near.then(|| rival.name.clone()) });
+    let terms = terms(object);
+    let (mode, problem) = mode(object, seen);
+    let mut plan = Plan { change: Change::NONE, is_written: false, mode, terms, problem };
+    if let Some(conflict) = seen.output.as_ref().and_then(|output| conflict(object, output, mode)) {
+        // Who does not hold the tenant has nothing to say about the Secret either.
+        if mode != Mode::Held {
+            plan.problem = Some(TenantProblem::SecretConflict { secret: desired::secret::name(object), conflict });
+        }
+        return plan;
     }
-    let Some(algorithm) = object.spec.signing_algorithm else {
-        return keep(TenantProblem::SigningAlgorithmNotConfigured);
+    if seen.output.as_ref().is_some_and(|output| is_another_s(object, seen, output)) {
+        return plan;
+    }
+    let change = rotation::change(seen.output.as_ref(), &plan.terms, mode, seen.now);
+    let Some(output) = &seen.output else {
+        return Plan { is_written: !change.is_none(), change, ..plan };
     };
-    let uid = object.uid().unwrap_or_default();
-    if seen.output.as_ref().is_some_and(|output| !output.is_ours(&object.spec.tenant_id, &uid)) {
-        return keep(TenantProblem::SecretConflict { secret: name });
+    let is_changed = !change.is_none() || !desired::secret::has_its_forms(object, output);
+    let is_described = desired::secret::is_described(object, output);
+    if is_changed && output.immutable {
+        let immutable = TenantProblem::SecretImmutable { secret: desired::secret::name(object) };
+        return Plan { is_written: !is_described, problem: plan.problem.or(Some(immutable)), ..plan };
     }
-    let action = match wanted(object, seen, algorithm) {
-        Ok(action) => action,
-        Err(problem) => return keep(problem),
-    };
-    match (&action, &seen.output) {
-        (Action::Keep, _) => Plan { action, problem: None },
-        (_, Some(output)) if output.immutable => keep(TenantProblem::SecretImmutable { secret: name }),
-        _ => Plan { action, problem: None },
-    }
+    Plan { is_written: is_changed || !is_described, change, ..plan }
 }
 
-fn wanted(object: &TenantJwtSecret, seen: &Observed, algorithm: SigningAlgorithm) -> Result<Action, TenantProblem> {
-    let generated = |output: &OutputFacts| {
-        let is_for_another = output.algorithm.is_some_and(|other| other != algorithm);
-        !is_for_another && output.obeys(algorithm)
+fn mode(object: &TenantJwtSecret, seen: &Observed) -> (Mode, Option<TenantProblem>) {
+    if let Some(rival) = &seen.rival {
+        let is_near = object.namespace().as_ref() == Some(&rival.key.namespace);
+        let holder = is_near.then(|| rival.key.name.clone());
+        return (Mode::Held, Some(TenantProblem::TenantConflict { holder }));
+    }
+    let Some(algorithm) = object.spec.signing_algorithm else {
+        return (Mode::Held, Some(TenantProblem::SigningAlgorithmNotConfigured));
     };
-    match (&seen.source, &seen.output) {
-        (Source::Generated, Some(output)) if generated(output) => Ok(heal(object, seen, output, algorithm)),
-        (Source::Generated, _) => Ok(Action::Generate(algorithm)),
-        (Source::Missing, _) => Err(missing(object)),
-        (Source::Unreadable(violation), _) => Err(invalid(object, vec![*violation])),
-        (Source::Value { text, traits, is_published }, output) => {
-            let broken = policy::violations(*traits, algorithm);
-            match output {
-                _ if !broken.is_empty() => Err(invalid(object, broken)),
-                Some(output) if *is_published => Ok(heal(object, seen, output, algorithm)),
-                _ => Ok(Action::Publish(algorithm, text.clone())),
+    match &seen.source {
+        Source::Generated => (Mode::Generated(algorithm), None),
+        Source::Missing => (Mode::ReferencedBad, Some(missing(object))),
+        Source::Unreadable(violation) => (Mode::ReferencedBad, Some(invalid(object, vec![*violation]))),
+        Source::Value { value, is_published } => {
+            let broken = policy::violations(value.traits, algorithm);
+            if broken.is_empty() {
+                (Mode::Referenced(algorithm, *is_published), None)
+            } else {
+                (Mode::ReferencedBad, Some(invalid(object, broken)))
             }
         }
     }
 }
 
-/// Nothing to do, or what describes a good value is to be restored.
-fn heal(object: &TenantJwtSecret, seen: &Observed, output: &OutputFacts, algorithm: SigningAlgorithm) -> Action {
-    let owner = desired::owner(object);
-    let is_well = output.algorithm == Some(algorithm)
-        && output.key_id.is_some()
-        && output.sane_issued_at(seen.now).is_some()
-        && output.is_managed
-        && output.tenant_id.as_ref() == Some(&object.spec.tenant_id)
-        && output.format.as_deref() == Some(labels::FORMAT_V1)
-        && output.owners == desired::owned_by(&output.owners, &owner);
-    if is_well { Action::Keep } else { Action::Heal(algorithm) }
+/// Why the Secret of the output's name may not be written, if so.
+fn conflict(object: &TenantJwtSecret, output: &OutputFacts, mode: Mode) -> Option<Conflict> {
+    if output.is_ours(&object.spec.tenant_id, &object.uid().unwrap_or_default()) {
+        return None;
+    }
+    let obeys = |algorithm: SigningAlgorithm| output.current.obeys(algorithm);
+    let is_another_tenant_s = output.is_managed || output.owners.iter().any(desired::is_of_kind::<TenantJwtSecret>);
+    let obstacles = [
+        (!output.is_known_format(), Conflict::UnknownFormat),
+        (mode == Mode::Held || !object.spec.adopt, Conflict::Foreign),
+        (!output.opaque, Conflict::NotOpaque),
+        (is_another_tenant_s, Conflict::OfAnotherTenant),
+        (output.owners.iter().any(|owner| owner.controller == Some(true)), Conflict::Controlled),
+        (!object.spec.signing_algorithm.is_some_and(obeys), Conflict::BreaksTheRules),
+    ];
+    obstacles.into_iter().find_map(|(is_so, conflict)| is_so.then_some(conflict))
+}
+
+/// Whether a Secret of this tenant is the output of another object, which holds the tenant or held it.
+fn is_another_s(object: &TenantJwtSecret, seen: &Observed, output: &OutputFacts) -> bool {
+    let Some(rival) = &seen.rival else { return false };
+    let is_own = output.is_owned_by(&object.uid().unwrap_or_default());
+    !is_own && (rival.has_output || output.owners.iter().any(desired::is_of_kind::<TenantJwtSecret>))
+}
+
+fn terms(object: &TenantJwtSecret) -> Terms {
+    let Rotation { interval, grace_period, lead_time } = &object.spec.rotation;
+    let digest = |token: &String| sha256_hex(&[token.as_bytes()]);
+    let tenant = sha256_hex(&[object.spec.tenant_id.to_ascii_lowercase().as_bytes()]);
+    Terms {
+        interval: interval.map(signed),
+        grace_period: signed(*grace_period),
+        lead_time: signed(*lead_time),
+        spread: tenant.get(..8).and_then(|start| u64::from_str_radix(start, 16).ok()).unwrap_or_default(),
+        token: object.annotations().get(labels::ROTATE).filter(|token| !token.is_empty()).map(digest),
+        honoured: object.status.as_ref().and_then(|status| status.rotate_token.clone()),
+    }
+}
+
+/// The schema's bounds are far below what could overflow.
+fn signed(duration: kube::core::Duration) -> SignedDuration {
+    SignedDuration::try_from(std::time::Duration::from(duration)).unwrap_or(SignedDuration::MAX)
 }
 
 fn missing(object: &TenantJwtSecret) -> TenantProblem {
@@ -111,68 +136,13 @@ fn missing(object: &TenantJwtSecret) -> TenantProblem {
     TenantProblem::AuthenticationSecretNotConfigured { secret, key }
 }
 
-fn invalid(object: &TenantJwtSecret, broken: Vec<policy::Violation>) -> TenantProblem {
+fn invalid(object: &TenantJwtSecret, broken: Vec<Violation>) -> TenantProblem {
     let (secret, key) = reference(object);
     TenantProblem::InvalidRequest { secret, key, broken }
 }
 
 fn reference(object: &TenantJwtSecret) -> (String, String) {
     object.spec.secret_ref.as_ref().map(|reference| (reference.name.clone(), reference.key.clone())).unwrap_or_default()
-}
-
-/// The verdict, after the plan was carried out. `output` is what stands there now.
-#[must_use]
-pub fn verdict(
-    object: &TenantJwtSecret,
-    seen: &Observed,
-    plan: &Plan,
-    output: Option<&OutputFacts>,
-) -> Verdict<TenantJwtSecretStatus> {
-    let uid = object.uid().unwrap_or_default();
-    let served = output.filter(|output| output.is_ours(&object.spec.tenant_id, &uid));
-    let problem = plan.problem.as_ref().map(TenantProblem::problem);
-    let status = TenantJwtSecretStatus {
-        last_error: problem.as_ref().and_then(last_error),
-        secret_name: served.map(|_| desired::secret::name(&object.name_any())),
-        key_id: served.and_then(|output| output.key_id.clone()),
-        algorithm: served.and_then(|output| output.algorithm).map(|algorithm| algorithm.as_str().to_owned()),
-        issued_time: served.and_then(|output| output.issued_at).map(Time),
-        ..TenantJwtSecretStatus::default()
-    };
-    let order = [
-        (TENANT_VALID, "no older object holds the tenant"),
-        (ALGORITHM_CONFIGURED, "signingAlgorithm is set"),
-        (SECRET_CONFIGURED, "the Secret holds a value that obeys the rules"),
-    ];
-    let failing = plan.problem.as_ref().map(TenantProblem::condition).zip(problem);
-    let findings = Finding::in_order(&order, failing);
-    Verdict {
-        judgement: Judgement {
-            findings,
-            ready_reason: Reason::Ready.into(),
-            ready_message: format!("the secret is in Secret '{}'", desired::secret::name(&object.name_any())),
-        },
-        status,
-        notices: notice(object, seen, &plan.action).into_iter().collect(),
-        requeue: None,
-    }
-}
-
-/// News of a value that was replaced or made again; none of a first one.
-fn notice(object: &TenantJwtSecret, seen: &Observed, action: &Action) -> Option<Notice> {
-    let had_one = object.status.as_ref().is_some_and(|status| status.key_id.is_some());
-    let (Action::Generate(algorithm) | Action::Publish(algorithm, _)) = action else { return None };
-    let (warning, reason, note) = match &seen.output {
-        None if !had_one => return None,
-        None => (true, "SecretGenerated", "the output Secret was lost: it is made again"),
-        // A value that was good for what it was made for is replaced for a reason of the spec's or the source's.
-        Some(output) if output.obeys(output.algorithm.unwrap_or(*algorithm)) => match action {
-            Action::Publish(..) => (false, "SecretRotated", "the referenced value changed: it is published"),
-            _ => (false, "SecretRotated", "signingAlgorithm changed: there is a new value"),
-        },
-        Some(_) => (true, "SecretRepaired", "the value broke the rules: it is replaced"),
-    };
-    Some(Notice { warning, reason: reason.to_owned(), note: note.to_owned() })
 }
 
 #[cfg(test)]
@@ -182,11 +152,15 @@ mod tests {
     use rand::{SeedableRng as _, rngs::StdRng};
     use secrecy::ExposeSecret as _;
 
-    use super::*;
+    use super::{super::observe::Rival, *};
     use crate::{
         api::{TenantJwtSecretSpec, refs::SecretKeyRef},
-        desired::secret::{NewValue, Parts},
-        domain::policy::Violation,
+        desired::secret_values::{NewValue, Parts},
+        domain::{
+            policy::Violation,
+            rotation::{Current, Why},
+            secret_output::Slot,
+        },
     };
     use SigningAlgorithm::{Hs256, Hs384, Hs512};
 
@@ -196,21 +170,26 @@ mod tests {
 
     fn object(signing_algorithm: Option<SigningAlgorithm>) -> TenantJwtSecret {
         let spec =
-            TenantJwtSecretSpec { tenant_id: "acme".into(), signing_algorithm, secret_ref: None, suspend: false };
+            TenantJwtSecretSpec { tenant_id: "acme".into(), signing_algorithm, ..TenantJwtSecretSpec::default() };
         let mut object = TenantJwtSecret::new("acme", spec);
         object.metadata.uid = Some("u".into());
         object
     }
 
-    fn value(algorithm: SigningAlgorithm) -> SecretString {
+    fn value(algorithm: SigningAlgorithm) -> secrecy::SecretString {
         policy::generate(algorithm, &mut StdRng::seed_from_u64(1)).unwrap()
     }
 
     /// The output as this operator writes it for the object.
     fn output(object: &TenantJwtSecret, algorithm: SigningAlgorithm) -> OutputFacts {
         let value = Some(NewValue { text: value(algorithm), key_id: "k".into() });
-        let parts = Parts { value, algorithm, key_id: String::new(), now: now(), issued_at: None };
+        let change = Change { current: Current::New(algorithm, Why::Missing), ..Change::NONE };
+        let parts = Parts { change: &change, value, key_id: String::new(), now: now() };
         OutputFacts::read(&desired::secret::desired(object, &parts, None))
+    }
+
+    fn rival(namespace: &str) -> Rival {
+        Rival { key: crate::cluster::key::ObjectKey::new(namespace, "older"), has_output: false }
     }
 
     fn seen(output: Option<OutputFacts>, source: Source) -> Observed {
@@ -218,22 +197,27 @@ mod tests {
     }
 
     fn referenced(algorithm: SigningAlgorithm, is_published: bool) -> Source {
-        let text = value(algorithm);
-        let traits = policy::inspect(text.expose_secret().as_bytes()).unwrap();
-        Source::Value { text, traits, is_published }
+        let value = policy::parse(value(algorithm).expose_secret().as_bytes()).unwrap();
+        Source::Value { value, is_published }
     }
 
-    /// The action, or else the problem's reason.
+    /// What is done, or else the problem's reason.
     fn told(object: &TenantJwtSecret, seen: &Observed) -> &'static str {
         let plan = plan(object, seen);
-        match (&plan.action, &plan.problem) {
-            (Action::Keep, Some(problem)) => problem.problem().reason,
-            (Action::Keep, None) => "keep",
-            (Action::Heal(_), None) => "heal",
-            (Action::Generate(_), None) => "generate",
-            (Action::Publish(..), None) => "publish",
-            (action, Some(problem)) => panic!("{action:?} with {problem:?}"),
+        match (plan.change.current, &plan.problem, plan.is_written) {
+            (Current::Keep, Some(problem), false) => problem.problem().reason,
+            (Current::Keep, None, false) => "keep",
+            (Current::Keep | Current::Describe(_), None, true) => "heal",
+            (Current::New(..), None, true) if matches!(seen.source, Source::Value { .. }) => "publish",
+            (Current::New(..), None, true) => "generate",
+            _ => panic!("{plan:?}"),
         }
+    }
+
+    fn with(output: OutputFacts, change: impl FnOnce(&mut Slot)) -> OutputFacts {
+        let mut output = output;
+        change(&mut output.current);
+        output
     }
 
     #[test]
@@ -245,9 +229,9 @@ mod tests {
         assert_eq!(is(Some(output(&object, Hs256))), "generate");
         // Long enough all the same, but made for another.
         assert_eq!(is(Some(output(&object, Hs512))), "generate");
-        assert_eq!(is(Some(OutputFacts { value: None, ..output(&object, Hs384) })), "generate");
+        assert_eq!(is(Some(with(output(&object, Hs384), |current| current.value = None))), "generate");
         assert_eq!(
-            is(Some(OutputFacts { value: Some(Err(Violation::NotBase64)), ..output(&object, Hs384) })),
+            is(Some(with(output(&object, Hs384), |current| current.value = Some(Err(Violation::NotBase64))))),
             "generate"
         );
     }
@@ -257,14 +241,14 @@ mod tests {
         let object = object(Some(Hs384));
         let good = output(&object, Hs384);
         let is = |output: OutputFacts| told(&object, &seen(Some(output), Source::Generated));
-        assert_eq!(is(OutputFacts { algorithm: None, ..good.clone() }), "heal");
-        assert_eq!(is(OutputFacts { key_id: None, ..good.clone() }), "heal");
-        assert_eq!(is(OutputFacts { issued_at: None, ..good.clone() }), "heal");
+        assert_eq!(is(with(good.clone(), |current| current.algorithm = None)), "heal");
+        assert_eq!(is(with(good.clone(), |current| current.key_id = None)), "heal");
+        assert_eq!(is(with(good.clone(), |current| current.time = None)), "heal");
         assert_eq!(is(OutputFacts { owners: vec![], ..good.clone() }), "heal");
         assert_eq!(is(OutputFacts { is_managed: false, ..good.clone() }), "heal");
         let future = |minutes: i64| Some(now() + jiff::SignedDuration::from_mins(minutes));
-        assert_eq!(is(OutputFacts { issued_at: future(5), ..good.clone() }), "keep");
-        assert_eq!(is(OutputFacts { issued_at: future(6), ..good.clone() }), "heal");
+        assert_eq!(is(with(good.clone(), |current| current.time = future(5))), "keep");
+        assert_eq!(is(with(good.clone(), |current| current.time = future(6))), "heal");
         // An owner of ours that is gone by now leaves its reference.
         let stale = OwnerReference { uid: "gone".into(), ..good.owners[0].clone() };
         assert_eq!(is(OutputFacts { owners: vec![stale.clone(), good.owners[0].clone()], ..good.clone() }), "heal");
@@ -284,7 +268,10 @@ mod tests {
         assert_eq!(is(OutputFacts { format: Some("2".into()), ..good.clone() }), "SecretConflict");
         assert_eq!(is(OutputFacts { opaque: false, ..good.clone() }), "SecretConflict");
         assert_eq!(is(OutputFacts { immutable: true, ..good.clone() }), "keep");
-        assert_eq!(is(OutputFacts { immutable: true, algorithm: None, ..good }), "SecretImmutable");
+        assert_eq!(
+            is(with(OutputFacts { immutable: true, ..good }, |current| current.algorithm = None)),
+            "SecretImmutable"
+        );
     }
 
     #[test]
@@ -292,7 +279,7 @@ mod tests {
         let mut object = object(Some(Hs384));
         object.metadata.namespace = Some("here".into());
         let message = |namespace: &str| {
-            let rival = Some(crate::cluster::key::ObjectKey::new(namespace, "older"));
+            let rival = Some(rival(namespace));
             let plan = plan(&object, &Observed { rival, ..seen(None, Source::Generated) });
             plan.problem.map(|problem| problem.problem().message)
         };
@@ -301,7 +288,7 @@ mod tests {
             message("there")
                 .is_some_and(|message| !message.contains("older'") && message.contains("another namespace"))
         );
-        let rival = Some(crate::cluster::key::ObjectKey::new("here", "older"));
+        let rival = Some(rival("here"));
         assert_eq!(told(&object, &Observed { rival, ..seen(None, Source::Generated) }), "TenantConflict");
     }
 
@@ -328,7 +315,7 @@ mod tests {
         assert_eq!(is(good(), Source::Missing), "AuthenticationSecretNotConfigured");
         assert_eq!(is(good(), Source::Unreadable(Violation::TrailingNewline)), "InvalidRequest");
         assert_eq!(
-            is(Some(OutputFacts { value: None, ..good().unwrap() }), Source::Missing),
+            is(Some(with(good().unwrap(), |current| current.value = None)), Source::Missing),
             "AuthenticationSecretNotConfigured"
         );
     }

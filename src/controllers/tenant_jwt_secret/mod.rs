@@ -3,6 +3,7 @@
 pub mod apply;
 pub mod decide;
 pub mod observe;
+pub mod verdict;
 
 use std::sync::Arc;
 
@@ -26,6 +27,6 @@ pub async fn step(
 ) -> Result<Step<TenantJwtSecretStatus>, Error> {
     let seen = observe::observe(&object, &ctx, reads).await?;
     let plan = decide::plan(&object, &seen);
-    let output = apply::apply(&object, &ctx, &plan.action, &seen).await?;
-    Ok(decide::verdict(&object, &seen, &plan, output.as_ref()).into())
+    let output = apply::apply(&object, &ctx, &plan, &seen).await?;
+    Ok(verdict::verdict(&object, &seen, &plan, output.as_ref()).into())
 }

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
 use kube::ResourceExt as _;
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::ExposeSecret as _;
 
 use crate::{
     api::TenantJwtSecret,
@@ -11,8 +11,8 @@ use crate::{
     controllers::{context::Context, kinds::Managed as _, pipeline::Reads},
     desired,
     domain::{
-        policy::{self, Traits, Violation},
-        secret_output::{OutputFacts, key},
+        policy::{self, Parsed, Violation},
+        secret_output::{OutputFacts, Role},
     },
 };
 
@@ -20,13 +20,22 @@ use crate::{
 #[derive(Debug)]
 pub struct Observed {
     /// The object that holds the tenant, if it is another one.
-    pub rival: Option<ObjectKey>,
+    pub rival: Option<Rival>,
     /// The Secret of the output's name, if there is one.
     pub output: Option<OutputFacts>,
     /// Where the value comes from.
     pub source: Source,
     /// Now.
     pub now: Timestamp,
+}
+
+/// An older object with the same tenant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rival {
+    /// Its namespace and name.
+    pub key: ObjectKey,
+    /// Whether its output is the very Secret that this object would write.
+    pub has_output: bool,
 }
 
 /// Where the value comes from.
@@ -40,10 +49,8 @@ pub enum Source {
     Unreadable(Violation),
     /// The referenced value.
     Value {
-        /// In padded Base64.
-        text: SecretString,
-        /// What it is good for.
-        traits: Traits,
+        /// The value, and what it is good for.
+        value: Parsed,
         /// Whether the output holds the same.
         is_published: bool,
     },
@@ -55,27 +62,38 @@ pub enum Source {
 /// When calls to the API server fail.
 pub async fn observe(object: &TenantJwtSecret, ctx: &Context, reads: Reads) -> Result<Observed, Error> {
     let now = ctx.now();
-    let rival = ctx.world.rival(object);
+    let rival = rival(object, ctx);
     let Some(reference) = &object.spec.secret_ref else {
         return Ok(Observed { rival, output: output_facts(object, ctx, reads).await?, source: Source::Generated, now });
     };
-    let output = get(object, ctx, reads, &desired::secret::name(&object.name_any())).await?;
+    let output = get(object, ctx, reads, &desired::secret::name(object)).await?;
     let source = get(object, ctx, reads, &reference.name).await?;
     let value = source.as_ref().and_then(|secret| data(secret, &reference.key)).filter(|value| !value.is_empty());
-    let source = match value.map(|value| Ok((policy::canonical(value)?, policy::inspect(value)?))) {
+    let source = match value.map(policy::parse) {
         None => Source::Missing,
         Some(Err(violation)) => Source::Unreadable(violation),
-        Some(Ok((text, traits))) => {
-            let published = output.as_ref().and_then(|secret| data(secret, key::SECRET));
-            let is_published = published == Some(text.expose_secret().as_bytes());
-            Source::Value { text, traits, is_published }
-        }
+        Some(Ok(value)) => Source::Value { is_published: holds(output.as_ref(), &value), value },
     };
     Ok(Observed { rival, output: output.as_ref().map(OutputFacts::read), source, now })
 }
 
+fn rival(object: &TenantJwtSecret, ctx: &Context) -> Option<Rival> {
+    let key = ctx.world.rival(object)?;
+    let is_near = object.namespace().as_ref() == Some(&key.namespace);
+    let rival = is_near.then(|| ctx.world.tenant_jwt_secrets.known(&key)).flatten();
+    let has_output = rival.is_some_and(|rival| desired::secret::name(&rival) == desired::secret::name(object));
+    Some(Rival { key, has_output })
+}
+
+/// Whether the output's value is this one, with or without padding.
+fn holds(output: Option<&Secret>, value: &Parsed) -> bool {
+    let [secret, ..] = Role::Current.keys();
+    let published = output.and_then(|output| data(output, secret)).and_then(|bytes| policy::parse(bytes).ok());
+    published.is_some_and(|published| published.text.expose_secret() == value.text.expose_secret())
+}
+
 async fn output_facts(object: &TenantJwtSecret, ctx: &Context, reads: Reads) -> Result<Option<OutputFacts>, Error> {
-    let name = desired::secret::name(&object.name_any());
+    let name = desired::secret::name(object);
     let key = object.sibling(&name);
     if let (Reads::Watched, Some(version)) = (reads, ctx.world.secrets.version(&key))
         && let Some(facts) = ctx.outputs.secret(&key, &version)

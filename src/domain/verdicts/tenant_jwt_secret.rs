@@ -57,12 +57,31 @@ pub enum TenantProblem {
     SecretConflict {
         /// Name of the output.
         secret: String,
+        /// Why it is not taken over.
+        conflict: Conflict,
     },
     /// The output is immutable and would have to change.
     SecretImmutable {
         /// Name of the output.
         secret: String,
     },
+}
+
+/// Why a Secret of the output's name is not taken over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Conflict {
+    /// Nobody asked for it.
+    Foreign,
+    /// Its layout is of a later version.
+    UnknownFormat,
+    /// It is of another type.
+    NotOpaque,
+    /// It is another tenant's.
+    OfAnotherTenant,
+    /// It has a controller.
+    Controlled,
+    /// Its value breaks the rules, or there is none.
+    BreaksTheRules,
 }
 
 impl TenantProblem {
@@ -150,9 +169,19 @@ impl TenantProblem {
                 "Invalid request: key '{key}' of Secret '{secret}' (secretRef): {}",
                 broken.iter().map(|violation| violation.detail()).collect::<Vec<_>>().join("; ")
             ),
-            Self::SecretConflict { secret } => format!(
-                "Secret '{secret}' was not made for this tenant: delete it, or give the TenantJwtSecret another name"
-            ),
+            Self::SecretConflict { secret, conflict } => {
+                let (why, cure) = match conflict {
+                    Conflict::Foreign => ("was not made for this tenant", ", set adopt to true to take it over"),
+                    Conflict::UnknownFormat => ("was written by a later version of the operator", ", install that"),
+                    Conflict::NotOpaque => ("can't be adopted, as its type must be Opaque", ""),
+                    Conflict::OfAnotherTenant => ("can't be adopted, as it is another tenant's", ""),
+                    Conflict::Controlled => ("can't be adopted, as another controller owns it", ""),
+                    Conflict::BreaksTheRules => {
+                        ("can't be adopted, as its key 'secret' must hold a value that obeys the rules", ", correct it")
+                    }
+                };
+                format!("Secret '{secret}' {why}: delete it{cure}, or name another one in secretName of a new object")
+            }
             Self::SecretImmutable { secret } => format!(
                 "Secret '{secret}' is immutable and would have to change: delete it and a new one is made; \
                  until then its value is served as it is"

@@ -1,0 +1,160 @@
+//! The values in a tenant's output Secret: current, previous and next.
+
+use jiff::Timestamp;
+use k8s_openapi::{ByteString, api::core::v1::Secret};
+use secrecy::{ExposeSecret as _, SecretString};
+
+use crate::{
+    api::tenant_jwt_secret::{Outputs, SigningAlgorithm},
+    domain::{
+        oct_jwks, policy,
+        rotation::{Change, Current, Next, Previous},
+        secret_output::{MAX_TOKENS, OutputFacts, Role, key, text, tokens},
+    },
+};
+
+/// A new value.
+#[derive(Debug)]
+pub struct NewValue {
+    /// Padded Base64 text.
+    pub text: SecretString,
+    /// Random id.
+    pub key_id: String,
+}
+
+/// What a write of the output sets.
+#[derive(Debug)]
+pub struct Parts<'a> {
+    /// What becomes of the values.
+    pub change: &'a Change,
+    /// The new value that the change asks for, if it does.
+    pub value: Option<NewValue>,
+    /// Id for an existing value that has none.
+    pub key_id: String,
+    /// Now: when a value becomes current, or since when a damaged `issued-at` counts.
+    pub now: Timestamp,
+}
+
+/// A value with what describes it.
+#[derive(Debug)]
+struct Entry {
+    text: SecretString,
+    algorithm: Option<SigningAlgorithm>,
+    key_id: Option<String>,
+}
+
+impl Entry {
+    /// The value in padded Base64; nothing where it is no Base64 text.
+    fn read(secret: &Secret, role: Role) -> Option<Self> {
+        let [value, algorithm, key_id, _] = role.keys();
+        Some(Self {
+            text: policy::parse(text(secret, value)?.as_bytes()).ok()?.text,
+            algorithm: text(secret, algorithm).and_then(SigningAlgorithm::parse),
+            key_id: text(secret, key_id).map(str::to_owned),
+        })
+    }
+}
+
+/// Changes the values. A change that asks for a value that is not there leaves what is.
+pub fn change(parts: &Parts<'_>, secret: &mut Secret) {
+    let facts = OutputFacts::read(secret);
+    let write = Writer { parts };
+    let current = Entry::read(secret, Role::Current);
+    let next = Entry::read(secret, Role::Next);
+    let algorithm = match parts.change.current {
+        Current::New(algorithm, _) | Current::Describe(algorithm) => Some(algorithm),
+        Current::Promote(_) => next.as_ref().and_then(|next| next.algorithm),
+        Current::Keep => None,
+    };
+    match parts.change.previous {
+        Previous::Keep => {}
+        Previous::Remove => clear(secret, Role::Previous),
+        Previous::Demote(until) => write.entry(secret, Role::Previous, current.as_ref(), algorithm, until),
+    }
+    match (parts.change.current, &parts.value) {
+        (Current::Keep, _) | (Current::New(..), None) => {}
+        (Current::Describe(algorithm), _) => {
+            let described = current.map(|current| Entry { algorithm: Some(algorithm), ..current });
+            let since = facts.issued_at(parts.now).unwrap_or(parts.now);
+            write.entry(secret, Role::Current, described.as_ref(), None, since);
+        }
+        (Current::New(algorithm, _), Some(new)) => write.new(secret, Role::Current, new, algorithm, parts.now),
+        (Current::Promote(_), _) => write.entry(secret, Role::Current, next.as_ref(), None, parts.now),
+    }
+    match (parts.change.next, &parts.value) {
+        (Next::Keep, _) | (Next::New(..), None) => {}
+        (Next::Remove, _) => clear(secret, Role::Next),
+        (Next::New(algorithm, from), Some(new)) => write.new(secret, Role::Next, new, algorithm, from),
+    }
+    if let Some(token) = &parts.change.token {
+        let mut known = tokens(secret);
+        known.push(token.clone());
+        let first = known.len().saturating_sub(MAX_TOKENS);
+        put(secret, key::ROTATE_TOKENS, known.split_off(first).join("\n").into_bytes());
+    }
+}
+
+/// Makes the further forms of the values anew, and takes away those that are not asked for.
+pub fn set_forms(outputs: Outputs, secret: &mut Secret) {
+    let jwks = outputs.jwks.then(|| oct_jwks::jwks(secret));
+    let raw = if outputs.raw { oct_jwks::raw(secret) } else { None };
+    for (name, form) in [(key::JWKS, jwks), (key::RAW, raw)] {
+        match form {
+            Some(bytes) => put(secret, name, bytes.to_vec()),
+            None => remove(secret, name),
+        }
+    }
+}
+
+struct Writer<'a> {
+    parts: &'a Parts<'a>,
+}
+
+impl Writer<'_> {
+    fn entry(
+        &self,
+        secret: &mut Secret,
+        role: Role,
+        entry: Option<&Entry>,
+        or_algorithm: Option<SigningAlgorithm>,
+        time: Timestamp,
+    ) {
+        if let Some((entry, algorithm)) = entry.and_then(|entry| Some((entry, entry.algorithm.or(or_algorithm)?))) {
+            set(secret, role, &entry.text, algorithm, entry.key_id.as_ref().unwrap_or(&self.parts.key_id), time);
+        }
+    }
+
+    fn new(&self, secret: &mut Secret, role: Role, new: &NewValue, algorithm: SigningAlgorithm, time: Timestamp) {
+        set(secret, role, &new.text, algorithm, &new.key_id, time);
+    }
+}
+
+fn set(
+    secret: &mut Secret,
+    role: Role,
+    value: &SecretString,
+    algorithm: SigningAlgorithm,
+    key_id: &str,
+    time: Timestamp,
+) {
+    let texts = [value.expose_secret(), algorithm.as_str(), key_id, &format!("{time:.0}")];
+    for (name, text) in role.keys().into_iter().zip(texts) {
+        put(secret, name, text.as_bytes().to_vec());
+    }
+}
+
+fn clear(secret: &mut Secret, role: Role) {
+    for name in role.keys() {
+        remove(secret, name);
+    }
+}
+
+fn put(secret: &mut Secret, name: &str, bytes: Vec<u8>) {
+    secret.data.get_or_insert_default().insert(name.to_owned(), ByteString(bytes));
+}
+
+fn remove(secret: &mut Secret, name: &str) {
+    if let Some(data) = &mut secret.data {
+        data.remove(name);
+    }
+}

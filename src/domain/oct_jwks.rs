@@ -1,0 +1,57 @@
+//! Further forms of a tenant's values: a JWK Set of `oct` keys (RFC 7517; RFC 7518, section 6.4), and raw bytes.
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use k8s_openapi::api::core::v1::Secret;
+use secrecy::zeroize::Zeroizing;
+use serde::{Serialize, Serializer};
+
+use super::{
+    policy,
+    secret_output::{Role, text},
+};
+use crate::api::tenant_jwt_secret::SigningAlgorithm;
+
+/// Bytes that hold a value. They are overwritten when they go.
+pub type Bytes = Zeroizing<Vec<u8>>;
+
+#[derive(Serialize)]
+struct Jwks<'a> {
+    keys: Vec<Jwk<'a>>,
+}
+
+#[derive(Serialize)]
+struct Jwk<'a> {
+    kty: &'static str,
+    kid: &'a str,
+    alg: &'static str,
+    #[serde(rename = "use")]
+    use_: &'static str,
+    #[serde(serialize_with = "exposed")]
+    k: Zeroizing<String>,
+}
+
+fn exposed<S: Serializer>(value: &Zeroizing<String>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(value)
+}
+
+/// The set of the values that are whole: current, previous, next.
+#[must_use]
+pub fn jwks(secret: &Secret) -> Bytes {
+    let keys = Role::ALL.into_iter().filter_map(|role| jwk(secret, role)).collect();
+    Zeroizing::new(serde_json::to_vec(&Jwks { keys }).unwrap_or_default())
+}
+
+fn jwk(secret: &Secret, role: Role) -> Option<Jwk<'_>> {
+    let [value, algorithm, kid, _] = role.keys();
+    let alg = SigningAlgorithm::parse(text(secret, algorithm)?)?.as_str();
+    let decoded = policy::decode(text(secret, value)?.as_bytes()).ok()?;
+    let k = Zeroizing::new(URL_SAFE_NO_PAD.encode(decoded.as_slice()));
+    Some(Jwk { kty: "oct", kid: text(secret, kid)?, alg, use_: "sig", k })
+}
+
+/// The current value's decoded bytes.
+#[must_use]
+pub fn raw(secret: &Secret) -> Option<Bytes> {
+    let [value, ..] = Role::Current.keys();
+    policy::decode(text(secret, value)?.as_bytes()).ok()
+}
