@@ -48,8 +48,8 @@ pub fn is_described(object: &TenantJwtSecret, output: &OutputFacts) -> bool {
 /// Whether the further forms of its values are those that the spec asks for.
 #[must_use]
 pub fn has_its_forms(object: &TenantJwtSecret, output: &OutputFacts) -> bool {
-    let is = |asked: bool, there: Option<bool>| if asked { there == Some(true) } else { there.is_none() };
-    is(object.spec.outputs.jwks, output.jwks) && is(object.spec.outputs.raw, output.raw)
+    let asked = object.spec.outputs;
+    output.jwks.is_as_asked(asked.jwks) && output.raw.is_as_asked(asked.raw)
 }
 
 /// Sets all that describes it; what others put there stays.

@@ -240,38 +240,60 @@ fn why_not_base64(value: &[u8]) -> Violation {
 /// When the random source fails.
 pub fn generate<R: TryRng>(algorithm: SigningAlgorithm, rng: &mut R) -> Result<SecretString, R::Error> {
     let length = generated_characters(algorithm);
+    let mut dice = Dice::new(rng);
     let mut value = Zeroizing::new(Vec::with_capacity(length));
-    value.push(pick(CAPITALS, rng)?);
-    value.push(pick(SPECIALS, rng)?);
+    value.push(dice.pick(CAPITALS)?);
+    value.push(dice.pick(SPECIALS)?);
     while value.len() < length {
-        let character = b'!' + below(94, rng)?;
+        let character = b'!' + dice.below(94)?;
         if value.len() >= MIN_DISTINCT || !value.contains(&character) {
             value.push(character);
         }
     }
     for position in (1..value.len()).rev() {
         let bound = u8::try_from(position + 1).unwrap_or(u8::MAX);
-        value.swap(position, usize::from(below(bound, rng)?));
+        value.swap(position, usize::from(dice.below(bound)?));
     }
     Ok(SecretString::from(BASE64.encode(value.as_slice())))
 }
 
-fn pick<R: TryRng>(from: &[u8], rng: &mut R) -> Result<u8, R::Error> {
-    let bound = u8::try_from(from.len()).unwrap_or(u8::MAX);
-    let index = below(bound, rng)?;
-    Ok(from.get(usize::from(index)).copied().unwrap_or(b'!'))
+/// Draws numbers. Random bytes are fetched in blocks, as each fetch is a call of the operating system's.
+struct Dice<'a, R> {
+    rng: &'a mut R,
+    block: Zeroizing<[u8; 128]>,
+    used: usize,
 }
 
-/// A number below the bound, each equally likely: bytes beyond its largest multiple are drawn again.
-fn below<R: TryRng>(bound: u8, rng: &mut R) -> Result<u8, R::Error> {
-    let limit = u8::MAX - u8::MAX % bound;
-    loop {
-        let mut byte = Zeroizing::new([0u8; 1]);
-        rng.try_fill_bytes(byte.as_mut_slice())?;
-        let [drawn] = *byte;
-        if drawn < limit {
-            return Ok(drawn % bound);
+impl<'a, R: TryRng> Dice<'a, R> {
+    fn new(rng: &'a mut R) -> Self {
+        Self { rng, block: Zeroizing::new([0; 128]), used: 128 }
+    }
+
+    fn byte(&mut self) -> Result<u8, R::Error> {
+        loop {
+            if let Some(byte) = self.block.get(self.used) {
+                self.used += 1;
+                return Ok(*byte);
+            }
+            self.rng.try_fill_bytes(self.block.as_mut_slice())?;
+            self.used = 0;
         }
+    }
+
+    /// A number below the bound, each equally likely: bytes beyond its largest multiple are drawn again.
+    fn below(&mut self, bound: u8) -> Result<u8, R::Error> {
+        let limit = u8::MAX - u8::MAX % bound;
+        loop {
+            let drawn = self.byte()?;
+            if drawn < limit {
+                return Ok(drawn % bound);
+            }
+        }
+    }
+
+    fn pick(&mut self, from: &[u8]) -> Result<u8, R::Error> {
+        let index = self.below(u8::try_from(from.len()).unwrap_or(u8::MAX))?;
+        Ok(from.get(usize::from(index)).copied().unwrap_or(b'!'))
     }
 }
 
@@ -291,17 +313,41 @@ mod tests {
         }
     }
 
+    /// Two threads, as that is the longest of the tests here.
     #[test]
-    fn every_generated_value_obeys_at_its_promised_length() {
-        let mut rng = StdRng::seed_from_u64(7);
-        for algorithm in SigningAlgorithm::ALL {
-            for _ in 0..5_000 {
-                let value = generate(algorithm, &mut rng).unwrap();
-                let traits = inspect(value.expose_secret().as_bytes()).unwrap();
-                assert_eq!(traits.bytes, generated_characters(algorithm));
-                assert_eq!(violations(traits, algorithm), []);
-            }
-        }
+    fn a_million_generated_values_obey_at_their_promised_length() {
+        const EACH: usize = 1_000_000 / 6 + 1;
+        let generated = std::thread::scope(|scope| {
+            let threads = [7, 8].map(|seed| {
+                scope.spawn(move || {
+                    let mut rng = StdRng::seed_from_u64(seed);
+                    let mut generated = 0usize;
+                    for algorithm in SigningAlgorithm::ALL {
+                        for _ in 0..EACH {
+                            let value = generate(algorithm, &mut rng).unwrap();
+                            let traits = inspect(value.expose_secret().as_bytes()).unwrap();
+                            assert_eq!(traits.bytes, generated_characters(algorithm));
+                            assert!(violations(traits, algorithm).is_empty());
+                            generated += 1;
+                        }
+                    }
+                    generated
+                })
+            });
+            threads.into_iter().map(|thread| thread.join().unwrap()).sum::<usize>()
+        });
+        assert!(generated >= 1_000_000);
+    }
+
+    #[test]
+    fn the_operating_system_s_random_source_makes_values_that_obey_and_never_two_alike() {
+        let values: std::collections::HashSet<String> = (0..2_000)
+            .map(|_| generate(SigningAlgorithm::Hs256, &mut rand::rngs::SysRng).unwrap().expose_secret().to_owned())
+            .collect();
+        assert_eq!(values.len(), 2_000);
+        assert!(values.iter().all(|value| {
+            inspect(value.as_bytes()).is_ok_and(|traits| violations(traits, SigningAlgorithm::Hs256).is_empty())
+        }));
     }
 
     #[test]

@@ -128,10 +128,32 @@ pub struct OutputFacts {
     pub next: Slot,
     /// Digests of the tokens that were honoured, the latest last.
     pub tokens: Vec<String>,
-    /// `jwks.json`: whether it is what the values make it; absent when there is none.
-    pub jwks: Option<bool>,
-    /// `raw`: whether it is what the value makes it; absent when there is none.
-    pub raw: Option<bool>,
+    /// `jwks.json`
+    pub jwks: Form,
+    /// `raw`
+    pub raw: Form,
+}
+
+/// A further form of the values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Form {
+    /// Whether it is there.
+    pub exists: bool,
+    /// Whether it is what the values make it, which can be nothing.
+    pub is_right: bool,
+}
+
+impl Form {
+    fn read(secret: &Secret, name: &str, made: impl FnOnce() -> Option<oct_jwks::Bytes>) -> Self {
+        let there = data(secret, name).map(|bytes| bytes.0.as_slice());
+        Self { exists: there.is_some(), is_right: there == made().as_ref().map(|made| made.as_slice()) }
+    }
+
+    /// Whether it is as it is asked for.
+    #[must_use]
+    pub const fn is_as_asked(self, is_asked_for: bool) -> bool {
+        if is_asked_for { self.is_right } else { !self.exists }
+    }
 }
 
 impl OutputFacts {
@@ -140,9 +162,6 @@ impl OutputFacts {
     pub fn read(secret: &Secret) -> Self {
         let meta = &secret.metadata;
         let annotation = |name: &str| meta.annotations.as_ref().and_then(|all| all.get(name)).cloned();
-        let is_as_made = |name: &str, made: fn(&Secret) -> Option<oct_jwks::Bytes>| {
-            data(secret, name).map(|bytes| made(secret).is_some_and(|made| *made == bytes.0))
-        };
         Self {
             resource_version: meta.resource_version.clone().unwrap_or_default(),
             immutable: secret.immutable.unwrap_or(false),
@@ -157,8 +176,8 @@ impl OutputFacts {
             previous: Slot::read(secret, Role::Previous),
             next: Slot::read(secret, Role::Next),
             tokens: tokens(secret),
-            jwks: is_as_made(key::JWKS, |secret| Some(oct_jwks::jwks(secret))),
-            raw: is_as_made(key::RAW, oct_jwks::raw),
+            jwks: Form::read(secret, key::JWKS, || Some(oct_jwks::jwks(secret))),
+            raw: Form::read(secret, key::RAW, || oct_jwks::raw(secret)),
         }
     }
 

@@ -63,7 +63,7 @@ async fn live(ctx: &Context, key: &ObjectKey, version: &str) -> Result<Secret, E
 }
 
 /// The new value that the change asks for, if it does: the referenced one, or a generated one.
-fn new_value(change: &Change, source: &Source) -> Result<Option<NewValue>, Error> {
+pub(super) fn new_value(change: &Change, source: &Source) -> Result<Option<NewValue>, Error> {
     let text: SecretString = match (change.current, change.next, source) {
         (Current::New(..), _, Source::Value { value, .. }) => value.text.clone(),
         (Current::New(algorithm, _), _, _) | (_, Next::New(algorithm, _), _) => {
@@ -74,6 +74,6 @@ fn new_value(change: &Change, source: &Source) -> Result<Option<NewValue>, Error
     Ok(Some(NewValue { text, key_id: new_key_id() }))
 }
 
-fn new_key_id() -> String {
+pub(super) fn new_key_id() -> String {
     Uuid::new_v4().to_string()
 }

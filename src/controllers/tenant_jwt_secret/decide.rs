@@ -93,7 +93,8 @@ fn conflict(object: &TenantJwtSecret, output: &OutputFacts, mode: Mode) -> Optio
         return None;
     }
     let obeys = |algorithm: SigningAlgorithm| output.current.obeys(algorithm);
-    let is_another_tenant_s = output.is_managed || output.owners.iter().any(desired::is_of_kind::<TenantJwtSecret>);
+    let is_another_tenant_s = output.tenant_id.as_ref().is_some_and(|tenant| *tenant != object.spec.tenant_id)
+        || output.owners.iter().any(desired::is_of_kind::<TenantJwtSecret>);
     let obstacles = [
         (!output.is_known_format(), Conflict::UnknownFormat),
         (mode == Mode::Held || !object.spec.adopt, Conflict::Foreign),

@@ -5,6 +5,9 @@ pub mod decide;
 pub mod observe;
 pub mod verdict;
 
+#[cfg(test)]
+mod life;
+
 use std::sync::Arc;
 
 use super::{
