@@ -1,4 +1,4 @@
-//! Labels, annotations and names that the operator writes on its output objects.
+//! Labels, annotations and names that the operator writes on its output objects, or reads.
 
 /// Field manager of every write, reporter of every Event.
 pub const OPERATOR: &str = "idp-operator";
@@ -17,3 +17,6 @@ pub const FORMAT_V1: &str = "1";
 
 /// Annotation on an output ConfigMap: the `IdentityProvider` whose keys it holds.
 pub const IDENTITY_PROVIDER: &str = "idp-operator.dev/identity-provider";
+
+/// Annotation on a namespace: the tenants that its objects may hold, where claims are required. Only read.
+pub const TENANTS: &str = "idp-operator.dev/tenants";
