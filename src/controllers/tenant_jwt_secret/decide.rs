@@ -50,6 +50,9 @@ pub enum Action {
 pub fn plan(object: &TenantJwtSecret, seen: &Observed) -> Plan {
     let name = desired::secret::name(&object.name_any());
     let keep = |problem| Plan { action: Action::Keep, problem: Some(problem) };
+    if !seen.claimed {
+        return keep(TenantProblem::TenantNotClaimed);
+    }
     if let Some(rival) = &seen.rival {
         let is_near = object.namespace().as_ref() == Some(&rival.namespace);
         return keep(TenantProblem::TenantConflict { holder: is_near.then(|| rival.name.clone()) });
@@ -214,7 +217,7 @@ mod tests {
     }
 
     fn seen(output: Option<OutputFacts>, source: Source) -> Observed {
-        Observed { rival: None, output, source, now: now() }
+        Observed { claimed: true, rival: None, output, source, now: now() }
     }
 
     fn referenced(algorithm: SigningAlgorithm, is_published: bool) -> Source {
@@ -303,6 +306,18 @@ mod tests {
         );
         let rival = Some(crate::cluster::key::ObjectKey::new("here", "older"));
         assert_eq!(told(&object, &Observed { rival, ..seen(None, Source::Generated) }), "TenantConflict");
+    }
+
+    #[test]
+    fn a_tenant_that_the_namespace_may_not_hold_is_told_of_before_all_else_and_what_is_there_is_kept() {
+        let object = object(None);
+        let rival = Some(crate::cluster::key::ObjectKey::new("here", "older"));
+        let broken = OutputFacts { value: None, ..output(&object, Hs384) };
+        let seen = Observed { claimed: false, rival, ..seen(Some(broken.clone()), Source::Missing) };
+        let plan = plan(&object, &seen);
+        assert!(matches!(plan.action, Action::Keep));
+        assert_eq!(plan.problem, Some(TenantProblem::TenantNotClaimed));
+        assert_eq!(verdict(&object, &seen, &plan, Some(&broken)).status.secret_name.as_deref(), Some("acme-jwt"));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use crate::{
     api::TenantJwtSecret,
     cluster::{child, error::Error, key::ObjectKey},
-    controllers::{context::Context, kinds::Managed as _, pipeline::Reads},
+    controllers::{context::Context, kinds::Managed as _, pipeline::Reads, world::Standing},
     desired,
     domain::{
         policy::{self, Traits, Violation},
@@ -19,6 +19,8 @@ use crate::{
 /// What is known when a tenant's secret is judged. It holds no value but a referenced one, which tells nothing in `Debug`.
 #[derive(Debug)]
 pub struct Observed {
+    /// Whether its namespace may hold the tenant.
+    pub claimed: bool,
     /// The object that holds the tenant, if it is another one.
     pub rival: Option<ObjectKey>,
     /// The Secret of the output's name, if there is one.
@@ -55,9 +57,10 @@ pub enum Source {
 /// When calls to the API server fail.
 pub async fn observe(object: &TenantJwtSecret, ctx: &Context, reads: Reads) -> Result<Observed, Error> {
     let now = ctx.now();
-    let rival = ctx.world.rival(object);
+    let Standing { takes_part: claimed, rival } = ctx.world.standing(object);
     let Some(reference) = &object.spec.secret_ref else {
-        return Ok(Observed { rival, output: output_facts(object, ctx, reads).await?, source: Source::Generated, now });
+        let output = output_facts(object, ctx, reads).await?;
+        return Ok(Observed { claimed, rival, output, source: Source::Generated, now });
     };
     let output = get(object, ctx, reads, &desired::secret::name(&object.name_any())).await?;
     let source = get(object, ctx, reads, &reference.name).await?;
@@ -71,7 +74,7 @@ pub async fn observe(object: &TenantJwtSecret, ctx: &Context, reads: Reads) -> R
             Source::Value { text, traits, is_published }
         }
     };
-    Ok(Observed { rival, output: output.as_ref().map(OutputFacts::read), source, now })
+    Ok(Observed { claimed, rival, output: output.as_ref().map(OutputFacts::read), source, now })
 }
 
 async fn output_facts(object: &TenantJwtSecret, ctx: &Context, reads: Reads) -> Result<Option<OutputFacts>, Error> {
