@@ -1,4 +1,4 @@
-//! Labels, annotations and names that the operator writes on its output objects.
+//! Labels, annotations and names that the operator writes on its output objects, or reads.
 
 /// Field manager of every write, reporter of every Event.
 pub const OPERATOR: &str = "idp-operator";
@@ -26,3 +26,6 @@ pub const TEMPLATE: &str = "idp-operator.dev/template";
 
 /// Annotation on a `TenantJwtSecret`: a token that asks for one rotation.
 pub const ROTATE: &str = "idp-operator.dev/rotate";
+
+/// Annotation on a namespace: the tenants that its objects may hold, where claims are required. Only read.
+pub const TENANTS: &str = "idp-operator.dev/tenants";

@@ -37,6 +37,11 @@ impl<K: Hash + Eq + Clone, M: Hash + Ord + Clone> Index<K, M> {
         }
     }
 
+    /// The keys that this member has, in the order in which they were set.
+    pub fn keys(&self, member: &M) -> &[K] {
+        self.keys.get(member).map(Vec::as_slice).unwrap_or_default()
+    }
+
     /// The members that have this key, in order.
     pub fn get(&self, key: &K) -> impl Iterator<Item = &M> {
         self.members.get(key).into_iter().flatten()
@@ -64,6 +69,9 @@ mod tests {
                     let expected: Vec<u8> = model.iter().filter(|(_, keys)| keys.contains(&key)).map(|(member, _)| *member).collect();
                     prop_assert_eq!(index.get(&key).copied().collect::<Vec<_>>(), expected);
                 }
+            }
+            for (member, keys) in &model {
+                prop_assert_eq!(index.keys(member), keys.iter().copied().collect::<Vec<u8>>());
             }
             prop_assert_eq!(index.keys.len(), model.values().filter(|keys| !keys.is_empty()).count());
         }

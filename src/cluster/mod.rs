@@ -12,6 +12,7 @@ pub mod key;
 pub mod meta_store;
 pub mod metrics;
 pub mod objects;
+pub mod poll;
 pub mod relist;
 pub mod report;
 pub mod sync;

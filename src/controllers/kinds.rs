@@ -21,7 +21,7 @@ use crate::{
         objects::Objects,
     },
     desired,
-    domain::{capability::strategy_id, verdict::Problem, verdicts},
+    domain::{capability::strategy_id, claims::NamespaceClaims, verdict::Problem, verdicts},
 };
 
 /// A kind that is reconciled.
@@ -44,8 +44,8 @@ pub trait Managed:
     /// What its verdict depends on, beside itself.
     fn relations(&self) -> Vec<Relation>;
 
-    /// What it has only if no other object had it before.
-    fn contests(&self) -> Vec<Relation> {
+    /// What it has only if no other object had it before, as its namespace's claims allow.
+    fn contests(&self, _claims: &NamespaceClaims) -> Vec<Relation> {
         Vec::new()
     }
 
@@ -89,7 +89,7 @@ impl Managed for IdentityProvider {
         ]
     }
 
-    fn contests(&self) -> Vec<Relation> {
+    fn contests(&self, _claims: &NamespaceClaims) -> Vec<Relation> {
         vec![Relation::Issuer(self.sibling(&self.spec.issuer))]
     }
 
@@ -122,11 +122,14 @@ impl Managed for TenantJwtSecret {
         let output = desired::secret::name(self);
         let source = self.spec.secret_ref.as_ref().map(|source| source.name.as_str());
         let secrets = [Some(output.as_str()), source].into_iter().flatten();
-        secrets.map(|name| Relation::Secret(self.sibling(name))).collect()
+        let secrets = secrets.map(|name| Relation::Secret(self.sibling(name)));
+        secrets.chain(self.namespace().map(Relation::InNamespace)).collect()
     }
 
-    fn contests(&self) -> Vec<Relation> {
-        vec![Relation::Tenant(self.spec.tenant_id.to_ascii_lowercase())]
+    fn contests(&self, claims: &NamespaceClaims) -> Vec<Relation> {
+        let tenant = &self.spec.tenant_id;
+        let is_claimed = claims.permit(self.meta().namespace.as_deref().unwrap_or_default(), tenant);
+        is_claimed.then(|| Relation::Tenant(tenant.to_ascii_lowercase())).into_iter().collect()
     }
 
     fn objects(world: &World) -> &Objects<Self> {
@@ -171,7 +174,7 @@ impl Managed for StrategyInstance {
         Vec::new()
     }
 
-    fn contests(&self) -> Vec<Relation> {
+    fn contests(&self, _claims: &NamespaceClaims) -> Vec<Relation> {
         vec![Relation::StrategyId(self.sibling(&strategy_id(self).unwrap_or_default()))]
     }
 

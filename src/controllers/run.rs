@@ -24,12 +24,19 @@ use super::{
 };
 use crate::{
     api::{IdentityProvider, StrategyInstance, TenantJwtSecret, UserIdpAuthenticator},
-    cluster::{error::Error, gate::Gate, relist::Change, watch::follow},
+    cluster::{error::Error, gate::Gate, poll::poll, relist::Change, watch::follow},
 };
 
-/// The watches that the gate waits for.
-pub const WATCHES: [&str; 6] =
+const WATCHES: [&str; 6] =
     ["identityproviders", "tenantjwtsecrets", "useridpauthenticators", "strategyinstances", "secrets", "configmaps"];
+
+/// The watch of claims.
+const NAMESPACES: &str = "namespaces";
+
+/// The watches that the gate waits for.
+pub fn watches(ctx: &Context) -> impl Iterator<Item = &'static str> {
+    WATCHES.into_iter().chain(ctx.world.requires_claims().then_some(NAMESPACES))
+}
 
 /// Starts all watches. They end when the set is dropped.
 #[must_use]
@@ -43,6 +50,9 @@ pub fn watch(ctx: &Arc<Context>, namespaces: &[String], gate: &Gate) -> JoinSet<
     watches.start(&mut tasks, si, triggers::on_change::<StrategyInstance>);
     watches.start(&mut tasks, secrets, triggers::on_secret);
     watches.start(&mut tasks, configmaps, triggers::on_configmap);
+    if ctx.world.requires_claims() {
+        watches.start_claims(&mut tasks);
+    }
     tasks
 }
 
@@ -68,6 +78,19 @@ impl Watches<'_> {
         tasks.spawn(follow(name, apis, self.gate.clone(), metrics, move |change| {
             on(&ctx, change);
         }));
+    }
+
+    /// A Role can allow a read of its own namespace, but neither a list nor a watch: where only some are watched, each of
+    /// them is asked for.
+    fn start_claims(&self, tasks: &mut JoinSet<()>) {
+        let (ctx, gate, metrics) = (self.ctx.clone(), self.gate.clone(), self.ctx.metrics.clone());
+        let client = ctx.client.clone();
+        let on = move |change| triggers::on_namespace(&ctx, change);
+        if self.namespaces.is_empty() {
+            tasks.spawn(follow(NAMESPACES, vec![Api::all(client)], gate, metrics, on));
+        } else {
+            tasks.spawn(poll(NAMESPACES, Api::all(client), self.namespaces.to_vec(), gate, metrics, on));
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a change of one object means for others.
 
-use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret};
 use kube::{
     ResourceExt as _,
     api::{ObjectMeta, PartialObjectMeta},
@@ -12,7 +12,11 @@ use super::{
     kinds::Managed,
     world::{Relation, World},
 };
-use crate::cluster::{key::ObjectKey, metrics::KindLabels, relist::Change};
+use crate::{
+    api::labels,
+    cluster::{key::ObjectKey, metrics::KindLabels, relist::Change},
+    domain::claims::Claims,
+};
 
 /// A change of an object of ours.
 pub fn on_change<K: Managed>(ctx: &Context, change: Change<DeserializeGuard<K>>) {
@@ -100,6 +104,18 @@ pub fn on_configmap(ctx: &Context, change: Change<PartialObjectMeta<ConfigMap>>)
     }
     ctx.world.configmaps.set(key.clone(), version);
     ctx.world.wake_related(&Relation::ConfigMap(key));
+}
+
+/// A namespace came, changed or went: its claims may have changed.
+pub fn on_namespace(ctx: &Context, change: Change<PartialObjectMeta<Namespace>>) {
+    let (name, claims) = match change {
+        Change::Applied(namespace) => {
+            let annotation = namespace.annotations().get(labels::TENANTS);
+            (namespace.name_any(), annotation.map(|annotation| Claims::parse(annotation)).unwrap_or_default())
+        }
+        Change::Deleted(key) => (key.name, Claims::default()),
+    };
+    ctx.world.claim(&name, claims);
 }
 
 fn parts<K>(change: Change<PartialObjectMeta<K>>) -> (ObjectKey, Option<String>)

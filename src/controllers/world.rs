@@ -19,6 +19,7 @@ use crate::{
         objects::Objects,
         sync::{lock, read, write},
     },
+    domain::claims::{Claims, NamespaceClaims},
 };
 
 /// What objects are looked up by.
@@ -34,6 +35,8 @@ pub enum Relation {
     NeedsIdpId(ObjectKey),
     /// The `IdentityProvider` of this id: namespace and `metadata.uid`.
     IsIdp(ObjectKey),
+    /// Objects of this namespace whose verdict depends on its claims.
+    InNamespace(String),
     /// Contenders for a tenant, in lower case.
     Tenant(String),
     /// Contenders for an issuer: namespace and issuer.
@@ -59,6 +62,22 @@ impl Contender {
             request: World::request::<K>(object.key()),
         }
     }
+}
+
+/// Who contends for what, and the claims that this depends on: they change together.
+#[derive(Default)]
+struct Contests {
+    claims: NamespaceClaims,
+    index: Index<Relation, Contender>,
+}
+
+/// How an object stands in its contests.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// Whether it takes part in any.
+    pub takes_part: bool,
+    /// Who holds what it contends for, if that is one before it.
+    pub rival: Option<ObjectKey>,
 }
 
 /// The write of a status; its end wakes the object for what was held back.
@@ -100,7 +119,7 @@ pub struct World {
     /// Which ConfigMaps exist.
     pub configmaps: MetaStore,
     relations: RwLock<Index<Relation, Request>>,
-    contests: RwLock<Index<Relation, Contender>>,
+    contests: RwLock<Contests>,
     reporting: Mutex<HashMap<Request, bool>>,
     queues: Queues,
 }
@@ -126,6 +145,18 @@ impl Queues {
 }
 
 impl World {
+    /// Knows nothing yet but whether claims are required.
+    #[must_use]
+    pub fn new(claims: NamespaceClaims) -> Self {
+        Self { contests: RwLock::new(Contests { claims, ..Contests::default() }), ..Self::default() }
+    }
+
+    /// Whether a namespace may hold only the tenants that are claimed for it.
+    #[must_use]
+    pub fn requires_claims(&self) -> bool {
+        read(&self.contests).claims.are_required()
+    }
+
     /// Opens the queue of this kind's controller, which has to look at every object once by itself. Opened once.
     pub fn open_queue(&self, kind: Kind) -> Option<UnboundedReceiver<ObjectKey>> {
         let (sender, receiver) = unbounded();
@@ -170,36 +201,67 @@ impl World {
 
     /// Who holds what this object contends for, if that is one before it.
     pub fn rival<K: Managed>(&self, object: &K) -> Option<ObjectKey> {
-        let contests = read(&self.contests);
-        let this = Contender::of(object);
-        let holder = object.contests().iter().find_map(|contest| contests.get(contest).next().cloned())?;
-        (holder < this).then_some(holder.request.key)
+        self.standing(object).rival
+    }
+
+    /// Whether this object takes part in contests, and who is before it: both as of the same moment.
+    pub fn standing<K: Managed>(&self, object: &K) -> Standing {
+        let Contests { claims, index } = &*read(&self.contests);
+        let (this, contests) = (Contender::of(object), object.contests(claims));
+        let before_this = |contest| index.get(contest).next().filter(|holder| **holder < this);
+        let holder = contests.iter().find_map(before_this);
+        Standing { takes_part: !contests.is_empty(), rival: holder.map(|holder| holder.request.key.clone()) }
     }
 
     /// An object changed, came or went: wakes all who contend for what has another holder by it. One that is being
     /// deleted holds nothing.
     pub fn contend<K: Managed>(&self, old: Option<&K>, new: Option<&K>) {
-        let claim = |object: &K| (Contender::of(object), object.contests());
-        let live = |object: &&K| object.meta().deletion_timestamp.is_none();
-        let (old, new) = (old.filter(live).map(claim), new.filter(live).map(claim));
-        if old == new {
+        let contests = &mut *write(&self.contests);
+        let live = new.filter(|new| new.meta().deletion_timestamp.is_none());
+        let new = live.map(|new| (Contender::of(new), new.contests(&contests.claims)));
+        if let Some(gone) = old.map(Contender::of).filter(|old| new.as_ref().is_none_or(|(new, _)| new != old)) {
+            self.enter(&mut contests.index, &gone, Vec::new());
+        }
+        if let Some((contender, wanted)) = new {
+            self.enter(&mut contests.index, &contender, wanted);
+        }
+    }
+
+    /// The namespace has exactly these claims from now on: wakes those of its objects that may hold their tenant by it,
+    /// or may not any more, and all whose contest has another holder by it.
+    pub fn claim(&self, namespace: &str, claims: Claims) {
+        let contests = &mut *write(&self.contests);
+        if !contests.claims.set(namespace, claims) {
             return;
         }
-        let mut contests = write(&self.contests);
-        let touched: BTreeSet<Relation> = old.iter().chain(&new).flat_map(|(_, contests)| contests).cloned().collect();
-        let before: Vec<Option<Contender>> =
-            touched.iter().map(|contest| contests.get(contest).next().cloned()).collect();
-        if let Some((contender, _)) = old {
-            contests.set(&contender, Vec::new());
-        }
-        if let Some((contender, claimed)) = new {
-            contests.set(&contender, claimed);
-        }
-        for (contest, before) in touched.iter().zip(before) {
-            if contests.get(contest).next() != before.as_ref() {
-                contests.get(contest).for_each(|contender| self.wake(&contender.request));
+        for request in self.related(&Relation::InNamespace(namespace.to_owned())) {
+            // Read under the lock: what comes or goes meanwhile contends after this, by the new claims.
+            let Some(object) = self.tenant_jwt_secrets.live(&request.key) else { continue };
+            if self.enter(&mut contests.index, &Contender::of(&*object), object.contests(&contests.claims)) {
+                self.wake(&request);
             }
         }
+    }
+
+    /// The contender takes part in exactly these contests from now on; none removes it. Wakes all who contend for what has
+    /// another holder by it. Returns whether it took part in others before.
+    ///
+    /// What it took part in before is what the index says: judged anew it could be something else, as claims change.
+    fn enter(&self, index: &mut Index<Relation, Contender>, contender: &Contender, wanted: Vec<Relation>) -> bool {
+        let before = index.keys(contender);
+        if before == wanted {
+            return false;
+        }
+        let touched: BTreeSet<Relation> = before.iter().chain(&wanted).cloned().collect();
+        let holders: Vec<Option<Contender>> =
+            touched.iter().map(|contest| index.get(contest).next().cloned()).collect();
+        index.set(contender, wanted);
+        for (contest, before) in touched.iter().zip(holders) {
+            if index.get(contest).next() != before.as_ref() {
+                index.get(contest).for_each(|contender| self.wake(&contender.request));
+            }
+        }
+        true
     }
 
     /// The object has exactly these relations from now on.
@@ -215,11 +277,13 @@ impl World {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
     use proptest::prelude::*;
 
     use super::*;
-    use crate::api::StrategyInstanceSpec;
+    use crate::api::{StrategyInstanceSpec, TenantJwtSecretSpec};
 
     fn drain(queue: &mut UnboundedReceiver<ObjectKey>) -> Vec<String> {
         std::iter::from_fn(|| queue.try_recv().ok()).map(|key| key.name).collect()
@@ -277,8 +341,8 @@ mod tests {
         ) {
             let world = World::default();
             let mut queue = world.open_queue(Kind::StrategyInstance).unwrap();
-            let mut objects: std::collections::BTreeMap<u8, StrategyInstance> = std::collections::BTreeMap::new();
-            let rivals = |world: &World, objects: &std::collections::BTreeMap<u8, StrategyInstance>| -> Vec<(u8, Option<String>)> {
+            let mut objects: BTreeMap<u8, StrategyInstance> = BTreeMap::new();
+            let rivals = |world: &World, objects: &BTreeMap<u8, StrategyInstance>| -> Vec<(u8, Option<String>)> {
                 objects.iter().map(|(name, object)| (*name, world.rival(object).map(|key| key.name))).collect()
             };
             for (name, state) in steps {
@@ -308,6 +372,120 @@ mod tests {
                     let was = before.iter().find(|(before, _)| *before == other).map(|(_, rival)| rival.clone());
                     if other != name && is_live && was.is_some_and(|was| was != rival) {
                         prop_assert!(woken.contains(&other.to_string()), "{} has another rival and sleeps", other);
+                    }
+                }
+            }
+        }
+    }
+
+    fn tenant(namespace: &str, name: u8, created: u8, is_going: bool) -> TenantJwtSecret {
+        // Of three objects of a namespace two contend for the same tenant.
+        let tenant_id = if name == 0 { "acme" } else { "Shop.Example.com" }.into();
+        let spec = TenantJwtSecretSpec { tenant_id, ..TenantJwtSecretSpec::default() };
+        let time = |second: u8| Some(Time(Timestamp::from_second(i64::from(second)).unwrap()));
+        let mut object = TenantJwtSecret::new(&format!("{namespace}{name}"), spec);
+        object.metadata.namespace = Some(namespace.into());
+        object.metadata.uid = Some(format!("{created}-{namespace}{name}"));
+        object.metadata.creation_timestamp = time(created);
+        object.metadata.deletion_timestamp = time(created).filter(|_| is_going);
+        object
+    }
+
+    /// As a watch tells it; nothing: it is gone.
+    fn tell(world: &World, key: &ObjectKey, new: Option<TenantJwtSecret>) {
+        let request = World::request::<TenantJwtSecret>(key.clone());
+        if let Some(new) = new {
+            let changed = world.tenant_jwt_secrets.apply(new);
+            let new = changed.new.unwrap();
+            world.relate(&request, new.relations());
+            world.contend(changed.old.as_deref(), Some(&*new));
+        } else {
+            world.relate(&request, Vec::new());
+            let old = world.tenant_jwt_secrets.remove(key);
+            world.contend(old.as_deref(), None);
+        }
+    }
+
+    const NAMESPACES: [&str; 2] = ["a", "b"];
+    const CLAIMS: [&str; 4] = ["", "ACME", "*.example.com", "acme,shop.example.com"];
+
+    #[derive(Clone, Debug)]
+    enum Change {
+        Object { namespace: usize, name: u8, state: Option<(u8, bool)> },
+        Claims { namespace: usize, claims: usize },
+    }
+
+    fn change() -> impl Strategy<Value = Change> {
+        let state = proptest::option::weighted(0.8, (0u8..3, proptest::bool::weighted(0.2)));
+        prop_oneof![
+            (0usize..2, 0u8..3, state).prop_map(|(namespace, name, state)| Change::Object { namespace, name, state }),
+            (0usize..2, 0usize..4).prop_map(|(namespace, claims)| Change::Claims { namespace, claims }),
+        ]
+    }
+
+    proptest! {
+        /// Against the naive model: of all objects with the tenant that are not being deleted and whose namespace claims it,
+        /// the oldest, then the one of the smallest UID. Whose standing changes is woken, and by claims no stranger is.
+        #[test]
+        fn a_tenant_that_is_not_claimed_takes_no_part_and_who_stands_otherwise_by_a_change_of_claims_is_woken(
+            changes in proptest::collection::vec(change(), 1..40)
+        ) {
+            let world = World::new(NamespaceClaims::required());
+            let mut queue = world.open_queue(Kind::TenantJwtSecret).unwrap();
+            let mut objects = BTreeMap::<ObjectKey, TenantJwtSecret>::new();
+            let mut claims = [Claims::default(), Claims::default()];
+            let standings = |world: &World, objects: &BTreeMap<ObjectKey, TenantJwtSecret>| {
+                let live = objects.iter().filter(|(_, object)| object.metadata.deletion_timestamp.is_none());
+                live.map(|(key, object)| (key.clone(), world.standing(object))).collect::<HashMap<_, _>>()
+            };
+            for change in changes {
+                let before = standings(&world, &objects);
+                let mut changed = None;
+                match change {
+                    Change::Object { namespace, name, state } => {
+                        let namespace = NAMESPACES[namespace];
+                        let key = ObjectKey::new(namespace, format!("{namespace}{name}"));
+                        let new = state.map(|(created, is_going)| tenant(namespace, name, created, is_going));
+                        match &new {
+                            Some(new) => objects.insert(key.clone(), new.clone()),
+                            None => objects.remove(&key),
+                        };
+                        tell(&world, &key, new);
+                        changed = Some(key);
+                    }
+                    Change::Claims { namespace, claims: number } => {
+                        claims[namespace] = Claims::parse(CLAIMS[number]);
+                        world.claim(NAMESPACES[namespace], claims[namespace].clone());
+                    }
+                }
+                let woken = drain(&mut queue);
+                let after = standings(&world, &objects);
+                let seniority = |object: &TenantJwtSecret| {
+                    (object.metadata.creation_timestamp.clone().map(|time| time.0), object.metadata.uid.clone())
+                };
+                let claimed = |object: &TenantJwtSecret| {
+                    let namespace = usize::from(object.metadata.namespace.as_deref() == Some("b"));
+                    claims[namespace].permits(&object.spec.tenant_id)
+                };
+                for (key, standing) in &after {
+                    let object = &objects[key];
+                    let holder = objects
+                        .values()
+                        .filter(|other| other.spec.tenant_id == object.spec.tenant_id && claimed(other))
+                        .filter(|other| other.metadata.deletion_timestamp.is_none())
+                        .min_by_key(|other| seniority(other))
+                        .filter(|holder| seniority(holder) < seniority(object) && claimed(object));
+                    let expected = Standing { takes_part: claimed(object), rival: holder.map(Managed::key) };
+                    prop_assert_eq!(standing, &expected);
+                    let was = before.get(key);
+                    if changed.as_ref() != Some(key) && was.is_some_and(|was| was != standing) {
+                        prop_assert!(woken.contains(&key.name), "{:?} stands otherwise and sleeps", key);
+                    }
+                }
+                if changed.is_none() {
+                    for name in woken {
+                        let (key, standing) = after.iter().find(|(key, _)| key.name == name).unwrap();
+                        prop_assert!(before.get(key) != Some(standing) || standing.rival.is_none(), "{name} for nothing");
                     }
                 }
             }

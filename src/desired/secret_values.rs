@@ -58,7 +58,8 @@ impl Entry {
 /// Changes the values. A change that asks for a value that is not there leaves what is.
 pub fn change(parts: &Parts<'_>, secret: &mut Secret) {
     let facts = OutputFacts::read(secret);
-    let write = Writer { parts };
+    let now = parts.now;
+    let key_id = parts.key_id.as_str();
     let current = Entry::read(secret, Role::Current);
     let next = Entry::read(secret, Role::Next);
     let algorithm = match parts.change.current {
@@ -69,22 +70,22 @@ pub fn change(parts: &Parts<'_>, secret: &mut Secret) {
     match parts.change.previous {
         Previous::Keep => {}
         Previous::Remove => clear(secret, Role::Previous),
-        Previous::Demote(until) => write.entry(secret, Role::Previous, current.as_ref(), algorithm, until),
+        Previous::Demote(until) => put_entry(secret, Role::Previous, current.as_ref(), algorithm, (key_id, until)),
     }
     match (parts.change.current, &parts.value) {
         (Current::Keep, _) | (Current::New(..), None) => {}
         (Current::Describe(algorithm), _) => {
             let described = current.map(|current| Entry { algorithm: Some(algorithm), ..current });
-            let since = facts.issued_at(parts.now).unwrap_or(parts.now);
-            write.entry(secret, Role::Current, described.as_ref(), None, since);
+            let since = facts.issued_at(now).unwrap_or(now);
+            put_entry(secret, Role::Current, described.as_ref(), None, (key_id, since));
         }
-        (Current::New(algorithm, _), Some(new)) => write.new(secret, Role::Current, new, algorithm, parts.now),
-        (Current::Promote(_), _) => write.entry(secret, Role::Current, next.as_ref(), None, parts.now),
+        (Current::New(algorithm, _), Some(new)) => set(secret, Role::Current, &new.text, algorithm, &new.key_id, now),
+        (Current::Promote(_), _) => put_entry(secret, Role::Current, next.as_ref(), None, (key_id, now)),
     }
     match (parts.change.next, &parts.value) {
         (Next::Keep, _) | (Next::New(..), None) => {}
         (Next::Remove, _) => clear(secret, Role::Next),
-        (Next::New(algorithm, from), Some(new)) => write.new(secret, Role::Next, new, algorithm, from),
+        (Next::New(algorithm, from), Some(new)) => set(secret, Role::Next, &new.text, algorithm, &new.key_id, from),
     }
     if let Some(token) = &parts.change.token {
         let mut known = tokens(secret);
@@ -106,26 +107,17 @@ pub fn set_forms(outputs: Outputs, secret: &mut Secret) {
     }
 }
 
-struct Writer<'a> {
-    parts: &'a Parts<'a>,
-}
-
-impl Writer<'_> {
-    fn entry(
-        &self,
-        secret: &mut Secret,
-        role: Role,
-        entry: Option<&Entry>,
-        or_algorithm: Option<SigningAlgorithm>,
-        time: Timestamp,
-    ) {
-        if let Some((entry, algorithm)) = entry.and_then(|entry| Some((entry, entry.algorithm.or(or_algorithm)?))) {
-            set(secret, role, &entry.text, algorithm, entry.key_id.as_ref().unwrap_or(&self.parts.key_id), time);
-        }
-    }
-
-    fn new(&self, secret: &mut Secret, role: Role, new: &NewValue, algorithm: SigningAlgorithm, time: Timestamp) {
-        set(secret, role, &new.text, algorithm, &new.key_id, time);
+/// Sets a value that is already known; `key_id` is for one that has none, `or_algorithm` too.
+fn put_entry(
+    secret: &mut Secret,
+    role: Role,
+    entry: Option<&Entry>,
+    or_algorithm: Option<SigningAlgorithm>,
+    (key_id, time): (&str, Timestamp),
+) {
+    if let Some((entry, algorithm)) = entry.and_then(|entry| Some((entry, entry.algorithm.or(or_algorithm)?))) {
+        let key_id = entry.key_id.as_deref().unwrap_or(key_id);
+        set(secret, role, &entry.text, algorithm, key_id, time);
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub mod address;
 pub mod capability;
+pub mod claims;
 pub mod details;
 pub mod digest;
 pub mod jwk;

@@ -36,6 +36,7 @@ const SPECIALS: &[u8] = b"!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~";
 
 /// What is known of a value once it has been looked at. Nothing in it tells the value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Traits {
     bytes: usize,
     distinct: usize,
@@ -340,17 +341,6 @@ mod tests {
     }
 
     #[test]
-    fn the_operating_system_s_random_source_makes_values_that_obey_and_never_two_alike() {
-        let values: std::collections::HashSet<String> = (0..2_000)
-            .map(|_| generate(SigningAlgorithm::Hs256, &mut rand::rngs::SysRng).unwrap().expose_secret().to_owned())
-            .collect();
-        assert_eq!(values.len(), 2_000);
-        assert!(values.iter().all(|value| {
-            inspect(value.as_bytes()).is_ok_and(|traits| violations(traits, SigningAlgorithm::Hs256).is_empty())
-        }));
-    }
-
-    #[test]
     fn every_printable_character_is_generated() {
         let mut rng = StdRng::seed_from_u64(7);
         let mut seen = std::collections::BTreeSet::new();
@@ -441,16 +431,16 @@ mod tests {
         /// Against the rules as the contract words them, on values on both sides of every bound.
         #[test]
         fn every_violation_is_found_and_no_other(
-            raw in proptest::collection::vec(prop_oneof![Just(b'A'), Just(b'!'), b'a'..b'q', b'0'..b'9', any::<u8>()], 0..80),
+            raw in proptest::collection::vec(prop_oneof![Just(b'A'), Just(b'!'), b'a'..b'q', b'0'..=b'9', any::<u8>()], 0..80),
             ends in proptest::bool::ANY,
         ) {
-            let raw = if ends { raw } else { raw.into_iter().filter(|byte| byte.is_ascii_lowercase()).collect() };
+            let raw = if ends { raw } else { raw.into_iter().filter(u8::is_ascii_lowercase).collect() };
             for algorithm in SigningAlgorithm::ALL {
                 let least = match algorithm { SigningAlgorithm::Hs256 => 32, SigningAlgorithm::Hs384 => 48, SigningAlgorithm::Hs512 => 64 };
                 let distinct: std::collections::HashSet<u8> = raw.iter().copied().collect();
                 let expected = [
                     raw.len() < least,
-                    !raw.iter().any(|byte| (b'A'..=b'Z').contains(byte)),
+                    !raw.iter().any(u8::is_ascii_uppercase),
                     !raw.iter().any(|byte| b"!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~".contains(byte)),
                     distinct.len() < 12,
                 ];

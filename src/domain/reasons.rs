@@ -84,6 +84,8 @@ reasons! {
     TenantJwtSecretReason {
         /// The secret is published.
         Ready,
+        /// The namespace may not hold the tenant.
+        TenantNotClaimed,
         /// An older object holds the tenant.
         TenantConflict,
         /// No signing algorithm is set.

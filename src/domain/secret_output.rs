@@ -101,6 +101,7 @@ impl Slot {
 
 /// What an existing Secret of the output's name is.
 #[derive(Clone, Debug, PartialEq)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct OutputFacts {
     /// `metadata.resourceVersion` at which this was read.
     pub resource_version: String,

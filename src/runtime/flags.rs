@@ -44,6 +44,20 @@ pub struct RunFlags {
     /// Never let key fetches call these addresses; may be given several times, and beats --allow-cidr
     #[arg(long, env = "IDP_OPERATOR_DENY_CIDR", value_name = "CIDR", value_delimiter = ',', value_parser = cidr)]
     pub deny_cidr: Vec<IpNet>,
+
+    /// Which tenants a namespace may hold: any (`off`, for clusters of one trust), or only those that its annotation
+    /// `idp-operator.dev/tenants` lists
+    #[arg(long, env = "IDP_OPERATOR_TENANT_CLAIMS", default_value = "off")]
+    pub tenant_claims: TenantClaims,
+}
+
+/// Which tenants a namespace may hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum TenantClaims {
+    /// Any.
+    Off,
+    /// Those that its annotation lists.
+    Required,
 }
 
 /// How log lines are written.

@@ -9,7 +9,12 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{admin, flags::RunFlags, leader::Leader, telemetry};
+use super::{
+    admin,
+    flags::{RunFlags, TenantClaims},
+    leader::Leader,
+    telemetry,
+};
 use crate::{
     cluster::{
         api_client, connector::Connector, events::Events, fetcher::Fetcher, gate::Gate, key::Request, metrics::Metrics,
@@ -19,7 +24,7 @@ use crate::{
         pipeline, run,
         world::World,
     },
-    domain::address::AddressPolicy,
+    domain::{address::AddressPolicy, claims::NamespaceClaims},
 };
 
 /// Bound on a drain: the longest reconcile and a little. One that has to tell of a failure besides is cut off, which is
@@ -67,8 +72,12 @@ pub async fn run(flags: RunFlags) -> Result<(), RunError> {
     let connector = Connector::new(policy, api_server(&config));
     let metrics = Metrics::default();
     let client = api_client::client(config, metrics.clone()).map_err(RunError::Client)?;
-    let ctx = context(client.clone(), metrics, connector);
-    let gate = Gate::new(run::WATCHES);
+    let claims = match flags.tenant_claims {
+        TenantClaims::Off => NamespaceClaims::NotRequired,
+        TenantClaims::Required => NamespaceClaims::required(),
+    };
+    let ctx = context(client.clone(), metrics, connector, World::new(claims));
+    let gate = Gate::new(run::watches(&ctx));
     let listener =
         TcpListener::bind(flags.admin_address).await.map_err(|error| RunError::Admin(flags.admin_address, error))?;
     let admin_address = listener.local_addr().unwrap_or(flags.admin_address);
@@ -157,8 +166,8 @@ async fn work(
     RunError::PartEnded
 }
 
-fn context(client: Client, metrics: Metrics, connector: Connector) -> Arc<Context> {
-    let world = Arc::new(World::default());
+fn context(client: Client, metrics: Metrics, connector: Connector, world: World) -> Arc<Context> {
+    let world = Arc::new(world);
     let waker = world.clone();
     let wake = Arc::new(move |key| {
         waker.wake(&Request { kind: crate::cluster::key::Kind::IdentityProvider, key });

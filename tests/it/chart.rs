@@ -58,7 +58,7 @@ impl Release {
     /// Runs kubectl with all manifests as its input: whether it succeeded, what it printed, what it complained of.
     pub fn kubectl(&self, control_plane: &ControlPlane, args: &[&str]) -> (bool, String, String) {
         let mut kubectl = control_plane.kubectl();
-        kubectl.args(args).args(["--namespace", &self.namespace]);
+        kubectl.args(args);
         kubectl.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = kubectl.spawn().unwrap();
         child.stdin.take().unwrap().write_all(&self.yaml).unwrap();

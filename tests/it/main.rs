@@ -12,6 +12,7 @@
 
 mod bad_input;
 mod chart;
+mod claims;
 mod contest;
 mod crds;
 mod identity_provider;

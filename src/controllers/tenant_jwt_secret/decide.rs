@@ -64,6 +64,9 @@ pub fn plan(object: &TenantJwtSecret, seen: &Observed) -> Plan {
 }
 
 fn mode(object: &TenantJwtSecret, seen: &Observed) -> (Mode, Option<TenantProblem>) {
+    if !seen.claimed {
+        return (Mode::Held, Some(TenantProblem::TenantNotClaimed));
+    }
     if let Some(rival) = &seen.rival {
         let is_near = object.namespace().as_ref() == Some(&rival.key.namespace);
         let holder = is_near.then(|| rival.key.name.clone());
@@ -107,10 +110,13 @@ fn conflict(object: &TenantJwtSecret, output: &OutputFacts, mode: Mode) -> Optio
 }
 
 /// Whether a Secret of this tenant is the output of another object, which holds the tenant or held it.
-fn is_another_s(object: &TenantJwtSecret, seen: &Observed, output: &OutputFacts) -> bool {
-    let Some(rival) = &seen.rival else { return false };
-    let is_own = output.is_owned_by(&object.uid().unwrap_or_default());
-    !is_own && (rival.has_output || output.owners.iter().any(desired::is_of_kind::<TenantJwtSecret>))
+#[must_use]
+pub(super) fn is_another_s(object: &TenantJwtSecret, seen: &Observed, output: &OutputFacts) -> bool {
+    if seen.claimed && seen.rival.is_none() || output.is_owned_by(&object.uid().unwrap_or_default()) {
+        return false;
+    }
+    let is_the_holder_s = seen.rival.as_ref().is_some_and(|rival| rival.has_output);
+    is_the_holder_s || output.owners.iter().any(desired::is_of_kind::<TenantJwtSecret>)
 }
 
 fn terms(object: &TenantJwtSecret) -> Terms {
@@ -194,7 +200,7 @@ mod tests {
     }
 
     fn seen(output: Option<OutputFacts>, source: Source) -> Observed {
-        Observed { rival: None, output, source, now: now() }
+        Observed { claimed: true, rival: None, output, source, now: now() }
     }
 
     fn referenced(algorithm: SigningAlgorithm, is_published: bool) -> Source {
@@ -291,6 +297,19 @@ mod tests {
         );
         let rival = Some(rival("here"));
         assert_eq!(told(&object, &Observed { rival, ..seen(None, Source::Generated) }), "TenantConflict");
+    }
+
+    #[test]
+    fn a_tenant_that_the_namespace_may_not_hold_is_told_of_before_all_else_and_what_is_there_is_kept() {
+        let object = object(None);
+        let rival = Some(rival("there"));
+        let broken = with(output(&object, Hs384), |current| current.value = None);
+        let seen = Observed { claimed: false, rival, ..seen(Some(broken.clone()), Source::Missing) };
+        let plan = plan(&object, &seen);
+        assert!(!plan.is_written);
+        assert_eq!(plan.problem, Some(TenantProblem::TenantNotClaimed));
+        let verdict = super::super::verdict::verdict;
+        assert_eq!(verdict(&object, &seen, &plan, Some(&broken)).status.secret_name.as_deref(), Some("acme-jwt"));
     }
 
     #[test]

@@ -106,7 +106,7 @@ impl Sim {
             },
         };
         let rival = self.has_rival.then(|| Rival { key: ObjectKey::new("ns", "older"), has_output: false });
-        Observed { rival, output: self.secret.as_ref().map(OutputFacts::read), source, now: self.now }
+        Observed { claimed: true, rival, output: self.secret.as_ref().map(OutputFacts::read), source, now: self.now }
     }
 
     /// One reconcile. It writes once at most: a second look finds nothing to write.
@@ -158,6 +158,19 @@ fn good(seed: u64) -> String {
     use rand::SeedableRng as _;
     use secrecy::ExposeSecret as _;
     policy::generate(Hs512, &mut rand::rngs::StdRng::seed_from_u64(seed)).unwrap().expose_secret().to_owned()
+}
+
+#[test]
+fn the_operating_system_s_random_source_makes_values_that_obey_and_never_two_alike() {
+    use secrecy::ExposeSecret as _;
+    let values: std::collections::HashSet<String> = (0..2_000)
+        .map(|_| policy::generate(Hs256, &mut rand::rngs::SysRng).unwrap().expose_secret().to_owned())
+        .collect();
+    assert_eq!(values.len(), 2_000);
+    let obeys = |value: &String| {
+        policy::inspect(value.as_bytes()).is_ok_and(|traits| policy::violations(traits, Hs256).is_empty())
+    };
+    assert!(values.iter().all(obeys));
 }
 
 #[test]

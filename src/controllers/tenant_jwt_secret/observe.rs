@@ -8,7 +8,7 @@ use secrecy::ExposeSecret as _;
 use crate::{
     api::TenantJwtSecret,
     cluster::{child, error::Error, key::ObjectKey},
-    controllers::{context::Context, kinds::Managed as _, pipeline::Reads},
+    controllers::{context::Context, kinds::Managed as _, pipeline::Reads, world::Standing},
     desired,
     domain::{
         policy::{self, Parsed, Violation},
@@ -19,6 +19,8 @@ use crate::{
 /// What is known when a tenant's secret is judged. It holds no value but a referenced one, which tells nothing in `Debug`.
 #[derive(Debug)]
 pub struct Observed {
+    /// Whether its namespace may hold the tenant.
+    pub claimed: bool,
     /// The object that holds the tenant, if it is another one.
     pub rival: Option<Rival>,
     /// The Secret of the output's name, if there is one.
@@ -62,9 +64,11 @@ pub enum Source {
 /// When calls to the API server fail.
 pub async fn observe(object: &TenantJwtSecret, ctx: &Context, reads: Reads) -> Result<Observed, Error> {
     let now = ctx.now();
-    let rival = rival(object, ctx);
+    let Standing { takes_part: claimed, rival } = ctx.world.standing(object);
+    let rival = rival.map(|key| self::rival(object, ctx, key));
     let Some(reference) = &object.spec.secret_ref else {
-        return Ok(Observed { rival, output: output_facts(object, ctx, reads).await?, source: Source::Generated, now });
+        let output = output_facts(object, ctx, reads).await?;
+        return Ok(Observed { claimed, rival, output, source: Source::Generated, now });
     };
     let output = get(object, ctx, reads, &desired::secret::name(object)).await?;
     let source = get(object, ctx, reads, &reference.name).await?;
@@ -74,15 +78,14 @@ pub async fn observe(object: &TenantJwtSecret, ctx: &Context, reads: Reads) -> R
         Some(Err(violation)) => Source::Unreadable(violation),
         Some(Ok(value)) => Source::Value { is_published: holds(output.as_ref(), &value), value },
     };
-    Ok(Observed { rival, output: output.as_ref().map(OutputFacts::read), source, now })
+    Ok(Observed { claimed, rival, output: output.as_ref().map(OutputFacts::read), source, now })
 }
 
-fn rival(object: &TenantJwtSecret, ctx: &Context) -> Option<Rival> {
-    let key = ctx.world.rival(object)?;
+fn rival(object: &TenantJwtSecret, ctx: &Context, key: ObjectKey) -> Rival {
     let is_near = object.namespace().as_ref() == Some(&key.namespace);
     let rival = is_near.then(|| ctx.world.tenant_jwt_secrets.known(&key)).flatten();
     let has_output = rival.is_some_and(|rival| desired::secret::name(&rival) == desired::secret::name(object));
-    Some(Rival { key, has_output })
+    Rival { key, has_output }
 }
 
 /// Whether the output's value is this one, with or without padding.

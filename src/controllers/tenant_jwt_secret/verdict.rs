@@ -6,7 +6,10 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt as _;
 
-use super::{decide::Plan, observe::Observed};
+use super::{
+    decide::{self, Plan},
+    observe::Observed,
+};
 use crate::{
     api::{TenantJwtSecret, TenantJwtSecretStatus, tenant_jwt_secret::DeletionPolicy},
     cluster::events::Notice,
@@ -34,9 +37,9 @@ pub fn verdict(
     plan: &Plan,
     output: Option<&OutputFacts>,
 ) -> Verdict<TenantJwtSecretStatus> {
-    let is_another_s = seen.rival.as_ref().is_some_and(|rival| rival.has_output);
+    let is_own = |output: &&OutputFacts| !decide::is_another_s(object, seen, output);
     let uid = object.uid().unwrap_or_default();
-    let served = output.filter(|output| !is_another_s && output.is_ours(&object.spec.tenant_id, &uid));
+    let served = output.filter(is_own).filter(|output| output.is_ours(&object.spec.tenant_id, &uid));
     let problem = plan.problem.as_ref().map(TenantProblem::problem);
     let mut status = served.map(|output| told(object, seen, plan, output)).unwrap_or_default();
     status.last_error = problem.as_ref().and_then(last_error);

@@ -1,7 +1,7 @@
 //! Problems of a `TenantJwtSecret`, with the seed's codes and messages.
 
 use crate::{
-    api::tenant_jwt_secret::LastError,
+    api::{labels::TENANTS, tenant_jwt_secret::LastError},
     domain::{
         policy::Violation,
         reasons::TenantJwtSecretReason as Reason,
@@ -30,6 +30,8 @@ const NAME: &str = "/metadata/name";
 /// What is wrong with a `TenantJwtSecret`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TenantProblem {
+    /// The namespace may not hold the tenant.
+    TenantNotClaimed,
     /// An older object holds the tenant.
     TenantConflict {
         /// Its name, told within its own namespace only.
@@ -89,6 +91,7 @@ impl TenantProblem {
     #[must_use]
     pub fn problem(&self) -> Problem {
         let (reason, weight, http, code) = match self {
+            Self::TenantNotClaimed => (Reason::TenantNotClaimed, Weight::Stalls, 403, None),
             Self::TenantConflict { .. } => (Reason::TenantConflict, Weight::Stalls, 403, None),
             Self::SigningAlgorithmNotConfigured => {
                 (Reason::SigningAlgorithmNotConfigured, Weight::Stalls, 404, Some(101_018))
@@ -102,6 +105,7 @@ impl TenantProblem {
         };
         let title = match (code.and_then(seed_message), self) {
             (Some(message), _) => message,
+            (None, Self::TenantNotClaimed) => "Tenant not claimed",
             (None, Self::TenantConflict { .. }) => "Tenant conflict",
             (None, Self::SecretImmutable { .. }) => "Secret immutable",
             (None, _) => "Secret conflict",
@@ -122,7 +126,7 @@ impl TenantProblem {
     #[must_use]
     pub const fn condition(&self) -> &'static str {
         match self {
-            Self::TenantConflict { .. } => TENANT_VALID,
+            Self::TenantNotClaimed | Self::TenantConflict { .. } => TENANT_VALID,
             Self::SigningAlgorithmNotConfigured => ALGORITHM_CONFIGURED,
             _ => SECRET_CONFIGURED,
         }
@@ -141,7 +145,7 @@ impl TenantProblem {
 
     fn pointer(&self) -> &'static str {
         match self {
-            Self::TenantConflict { .. } => "/spec/tenantId",
+            Self::TenantNotClaimed | Self::TenantConflict { .. } => "/spec/tenantId",
             Self::SigningAlgorithmNotConfigured => "/spec/signingAlgorithm",
             Self::AuthenticationSecretNotConfigured { .. } | Self::InvalidRequest { .. } => SECRET_REF,
             Self::SecretConflict { .. } | Self::SecretImmutable { .. } => NAME,
@@ -150,6 +154,10 @@ impl TenantProblem {
 
     fn message(&self) -> String {
         match self {
+            Self::TenantNotClaimed => format!(
+                "tenantId must be claimed for its namespace: have it added to the namespace's annotation '{TENANTS}', \
+                 or create the object in a namespace whose annotation has it"
+            ),
             Self::TenantConflict { holder: Some(holder) } => format!(
                 "tenantId must be held by one object: the older TenantJwtSecret '{holder}' holds it; delete one of them"
             ),

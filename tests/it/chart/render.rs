@@ -20,7 +20,7 @@ use crate::{
     support::{
         KeyServer, Plane, Scene,
         key_server::{ED25519, jwks},
-        plane::chart,
+        plane::{chart, succeed},
     },
 };
 
@@ -59,6 +59,8 @@ fn its_crds_are_the_committed_ones_and_kept_on_uninstall() {
 #[case("concurrency=1025", "concurrency")]
 #[case("watchNamespaces={Team_A}", "watchNamespaces")]
 #[case("watchNamespaces=team-a", "watchNamespaces")]
+#[case("tenantClaims=on", "tenantClaims")]
+#[case("tenantClaims=false", "tenantClaims")]
 #[case("allowCidrs={nonsense}", "allowCidrs")]
 #[case("leaderElection.enable=true", "enable")]
 #[case("image.digest=abc", "digest")]
@@ -71,6 +73,54 @@ fn wrong_values_are_refused_by_their_keys_name(#[case] value: &str, #[case] name
     assert!(!output.status.success());
     let message = String::from_utf8(output.stderr).unwrap();
     assert!(message.contains(named), "{message}");
+}
+
+/// Arguments about claims, and the rules on namespaces of each role by its kind and namespace.
+fn claims(values: &[&str]) -> (Vec<String>, BTreeMap<String, Value>) {
+    let release = Release::render(Plane::shared(), "c", "x", values);
+    let args = release.args().into_iter().filter(|arg| arg.contains("claims")).collect();
+    let rules = release.objects.iter().flat_map(|object| {
+        let of = format!("{} {}", object["kind"].as_str().unwrap(), object["metadata"]["namespace"]);
+        let rules = object["rules"].as_array().cloned().unwrap_or_default();
+        rules.into_iter().filter(|rule| rule["resources"] == json!(["namespaces"])).map(move |rule| (of.clone(), rule))
+    });
+    (args, rules.collect())
+}
+
+#[test]
+fn claims_are_off_and_when_required_namespaces_may_be_read_and_no_more_than_are_watched() {
+    let rule = |verbs: Value| json!({ "apiGroups": [""], "resources": ["namespaces"], "verbs": verbs });
+    let two = "watchNamespaces={a,b}";
+    for off in [&["tenantClaims=off"][..], &[], &[two]] {
+        assert_eq!(claims(off), (Vec::new(), BTreeMap::new()));
+    }
+    let required = vec!["--tenant-claims=required".to_owned()];
+    let all = BTreeMap::from([("ClusterRole null".to_owned(), rule(json!(["list", "watch"])))]);
+    assert_eq!(claims(&["tenantClaims=required"]), (required.clone(), all));
+    let each = ["a", "b"].map(|namespace| {
+        let mut rule = rule(json!(["get"]));
+        rule["resourceNames"] = json!([namespace]);
+        (format!("Role \"{namespace}\""), rule)
+    });
+    assert_eq!(claims(&["tenantClaims=required", two]), (required, BTreeMap::from(each)));
+}
+
+#[rstest]
+#[case::all(&[], "first, in whatever of these namespaces")]
+#[case::some(&["watchNamespaces={a,b}"], "first, in whatever of these namespaces")]
+#[case::required(&["tenantClaims=required"], "A namespace holds only the tenants that are claimed for it")]
+#[case::required_in_some(&["tenantClaims=required", "watchNamespaces={a}"], "A namespace holds only the tenants")]
+fn its_notes_say_who_may_hold_which_tenant(#[case] values: &[&str], #[case] wanted: &str) {
+    let mut helm = Plane::shared().control_plane.helm();
+    helm.args(["install", "x", "--dry-run=client", "--namespace", "x"]).arg(chart());
+    for value in values {
+        helm.args(["--set", value]);
+    }
+    let printed = String::from_utf8(succeed(&mut helm).stdout).unwrap();
+    let notes = printed.split_once("NOTES:").unwrap().1;
+    assert!(notes.contains(wanted) && notes.contains("idp-operator.dev/tenants"), "{notes}");
+    let cure = notes.contains("tenantClaims=required");
+    assert_eq!(cure, !values.contains(&"tenantClaims=required"), "{notes}");
 }
 
 #[tokio::test]

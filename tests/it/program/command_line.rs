@@ -10,7 +10,7 @@ use rstest::rstest;
 
 use crate::support::Plane;
 
-const FLAGS: [&str; 9] = [
+const FLAGS: [&str; 10] = [
     "watch-namespace",
     "leader-elect",
     "leader-election-namespace",
@@ -20,6 +20,7 @@ const FLAGS: [&str; 9] = [
     "log-level",
     "allow-cidr",
     "deny-cidr",
+    "tenant-claims",
 ];
 
 fn program(args: &[&str]) -> Command {
@@ -75,6 +76,7 @@ fn the_version_is_the_packages() {
 #[case(&["run", "--concurrency", "1025"], "--concurrency")]
 #[case(&["run", "--allow-cidr", "nonsense"], "--allow-cidr")]
 #[case(&["run", "--deny-cidr", "10.0.0.0/33"], "--deny-cidr")]
+#[case(&["run", "--tenant-claims", "on"], "--tenant-claims")]
 #[case(&["run", "--log-format", "xml"], "--log-format")]
 #[case(&["run", "--log-level", "=,"], "--log-level")]
 #[case(&["run", "--log-level", "inof"], "--log-level")]
