@@ -5,6 +5,7 @@ mod manifests;
 mod objects;
 mod operator;
 mod provider;
+mod rotation;
 mod screen;
 mod tour;
 mod verdicts;

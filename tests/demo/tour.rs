@@ -17,6 +17,7 @@ use crate::{
     objects::{self, Object},
     operator::{self, Operator},
     provider::{self, Provider},
+    rotation,
     screen::Screen,
     verdicts::{self, Applied},
 };
@@ -51,7 +52,9 @@ async fn steps(plane: &ControlPlane, screen: &Screen, log: &Path, keep: bool) ->
     let provider = run_provider(&mut cluster).await?;
     let applied = apply(&cluster)?;
     let client = plane.client().await?;
-    let objects = judge(screen, &client, &applied).await?;
+    judge(screen, &client, &applied).await?;
+    rotation::show(&cluster, &client, NAMESPACE).await?;
+    let objects = verdicts::settled(&client, NAMESPACE, &applied).await?;
     restart(screen, &client, &mut operator, &objects).await?;
     if keep {
         stay(&cluster, &mut operator, log).await?;
@@ -141,12 +144,12 @@ fn apply_one(cluster: &Cluster<'_>, manifest: Manifest) -> Result<Applied, Error
     })
 }
 
-async fn judge(screen: &Screen, client: &Client, applied: &[Applied]) -> Result<Vec<Object>, Error> {
+async fn judge(screen: &Screen, client: &Client, applied: &[Applied]) -> Result<(), Error> {
     screen.heading("What came of them");
     let objects = verdicts::settled(client, NAMESPACE, applied).await?;
     verdicts::show(screen, applied, &objects);
     let unexpected = verdicts::unexpected(applied, &objects);
-    if unexpected.is_empty() { Ok(objects) } else { Err(unexpected.join("\n").into()) }
+    if unexpected.is_empty() { Ok(()) } else { Err(unexpected.join("\n").into()) }
 }
 
 /// Restarts the operator: it must look at every object and find nothing to write.

@@ -443,6 +443,7 @@ fn all_three_stand_together_and_the_older_previous_goes_at_promotion_only() {
 #[case::past("previous-expires-at", "2020-01-01T00:00:00Z")]
 #[case::too_far_in_the_future("previous-expires-at", "2040-01-01T00:00:00Z")]
 #[case::next_not_whole("next-algorithm", "none")]
+#[case::next_for_another_algorithm("next-algorithm", "HS512")]
 #[case::next_breaks_the_rules("next-secret", "dG9vIHNob3J0")]
 #[case::next_too_far_in_the_future("next-active-at", "2040-01-01T00:00:00Z")]
 fn what_is_planted_and_not_whole_goes(#[case] key: &str, #[case] value: &str) {
