@@ -1,5 +1,6 @@
 //! One folder a kind: observe → decide → apply → report, and what wakes an object.
 
+pub mod contests;
 pub mod context;
 pub mod identity_provider;
 pub mod kinds;

@@ -27,7 +27,7 @@ pub fn on_change<K: Managed>(ctx: &Context, change: Change<DeserializeGuard<K>>)
             let changed = K::objects(&ctx.world).apply(object);
             if let Some(new) = changed.new {
                 ctx.world.relate(&request, new.relations());
-                ctx.world.contend(changed.old.as_deref(), Some(new.as_ref()));
+                ctx.world.contend(&request, Some(new.as_ref()));
                 match &changed.old {
                     Some(old) if is_status_only(old.meta(), new.meta()) => ctx.world.wake_for_status(&request),
                     _ => ctx.world.wake(&request),
@@ -38,10 +38,14 @@ pub fn on_change<K: Managed>(ctx: &Context, change: Change<DeserializeGuard<K>>)
         Change::Applied(DeserializeGuard(Err(unreadable))) => {
             let key = tell_unreadable::<K>(ctx, &unreadable);
             remove::<K>(ctx, &key);
+            ctx.world.unread(&World::request::<K>(key), &unreadable.metadata);
         }
         Change::Deleted(key) => {
-            ctx.unreadable.forget(&World::request::<K>(key.clone()));
+            let request = World::request::<K>(key.clone());
+            ctx.unreadable.forget(&request);
             remove::<K>(ctx, &key);
+            // Not before it is out of the store, from which a change of claims enters objects.
+            ctx.world.contend::<K>(&request, None);
         }
     }
 }
@@ -60,7 +64,6 @@ fn remove<K: Managed>(ctx: &Context, key: &ObjectKey) {
     ctx.world.relate(&request, Vec::new());
     ctx.failures.clear(&request);
     if let Some(old) = K::objects(&ctx.world).remove(key) {
-        ctx.world.contend(Some(old.as_ref()), None);
         K::after_change(ctx, Some(&old), None);
     }
 }

@@ -1,15 +1,17 @@
 //! What the watches know: all objects, which Secrets and ConfigMaps exist, who depends on whom.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::HashMap,
     sync::{Mutex, OnceLock, RwLock},
 };
 
 use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
-use jiff::Timestamp;
-use kube::ResourceExt as _;
+use kube::api::ObjectMeta;
 
-use super::kinds::Managed;
+use super::{
+    contests::{Contests, Standing},
+    kinds::Managed,
+};
 use crate::{
     api::{IdentityProvider, StrategyInstance, TenantJwtSecret, UserIdpAuthenticator},
     cluster::{
@@ -43,41 +45,6 @@ pub enum Relation {
     Issuer(ObjectKey),
     /// Contenders for a strategy's id: namespace and id.
     StrategyId(ObjectKey),
-}
-
-/// Who contends for what only one object can have, in the order in which they hold it: the oldest, then the one of the
-/// smallest UID, whatever its own verdict.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Contender {
-    created: Option<Timestamp>,
-    uid: String,
-    request: Request,
-}
-
-impl Contender {
-    fn of<K: Managed>(object: &K) -> Self {
-        Self {
-            created: object.creation_timestamp().map(|created| created.0),
-            uid: object.uid().unwrap_or_default(),
-            request: World::request::<K>(object.key()),
-        }
-    }
-}
-
-/// Who contends for what, and the claims that this depends on: they change together.
-#[derive(Default)]
-struct Contests {
-    claims: NamespaceClaims,
-    index: Index<Relation, Contender>,
-}
-
-/// How an object stands in its contests.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Standing {
-    /// Whether it takes part in any.
-    pub takes_part: bool,
-    /// Who holds what it contends for, if that is one before it.
-    pub rival: Option<ObjectKey>,
 }
 
 /// The write of a status; its end wakes the object for what was held back.
@@ -148,13 +115,13 @@ impl World {
     /// Knows nothing yet but whether claims are required.
     #[must_use]
     pub fn new(claims: NamespaceClaims) -> Self {
-        Self { contests: RwLock::new(Contests { claims, ..Contests::default() }), ..Self::default() }
+        Self { contests: RwLock::new(Contests::new(claims)), ..Self::default() }
     }
 
     /// Whether a namespace may hold only the tenants that are claimed for it.
     #[must_use]
     pub fn requires_claims(&self) -> bool {
-        read(&self.contests).claims.are_required()
+        read(&self.contests).require_claims()
     }
 
     /// Opens the queue of this kind's controller, which has to look at every object once by itself. Opened once.
@@ -206,62 +173,33 @@ impl World {
 
     /// Whether this object takes part in contests, and who is before it: both as of the same moment.
     pub fn standing<K: Managed>(&self, object: &K) -> Standing {
-        let Contests { claims, index } = &*read(&self.contests);
-        let (this, contests) = (Contender::of(object), object.contests(claims));
-        let before_this = |contest| index.get(contest).next().filter(|holder| **holder < this);
-        let holder = contests.iter().find_map(before_this);
-        Standing { takes_part: !contests.is_empty(), rival: holder.map(|holder| holder.request.key.clone()) }
+        read(&self.contests).standing(object)
     }
 
-    /// An object changed, came or went: wakes all who contend for what has another holder by it. One that is being
-    /// deleted holds nothing.
-    pub fn contend<K: Managed>(&self, old: Option<&K>, new: Option<&K>) {
-        let contests = &mut *write(&self.contests);
-        let live = new.filter(|new| new.meta().deletion_timestamp.is_none());
-        let new = live.map(|new| (Contender::of(new), new.contests(&contests.claims)));
-        if let Some(gone) = old.map(Contender::of).filter(|old| new.as_ref().is_none_or(|(new, _)| new != old)) {
-            self.enter(&mut contests.index, &gone, Vec::new());
-        }
-        if let Some((contender, wanted)) = new {
-            self.enter(&mut contests.index, &contender, wanted);
-        }
+    /// The object of this name changed, came or went: wakes all who contend for what has another holder by it.
+    pub fn contend<K: Managed>(&self, request: &Request, new: Option<&K>) {
+        self.wake_all(write(&self.contests).contend(request, new));
+    }
+
+    /// The object of this name can't be read any more.
+    pub fn unread(&self, request: &Request, meta: &ObjectMeta) {
+        self.wake_all(write(&self.contests).unread(request, meta));
     }
 
     /// The namespace has exactly these claims from now on: wakes those of its objects that may hold their tenant by it,
     /// or may not any more, and all whose contest has another holder by it.
     pub fn claim(&self, namespace: &str, claims: Claims) {
-        let contests = &mut *write(&self.contests);
-        if !contests.claims.set(namespace, claims) {
-            return;
-        }
-        for request in self.related(&Relation::InNamespace(namespace.to_owned())) {
-            // Read under the lock: what comes or goes meanwhile contends after this, by the new claims.
-            let Some(object) = self.tenant_jwt_secrets.live(&request.key) else { continue };
-            if self.enter(&mut contests.index, &Contender::of(&*object), object.contests(&contests.claims)) {
-                self.wake(&request);
-            }
-        }
+        let mut contests = write(&self.contests);
+        // Read under the lock: what comes or goes meanwhile contends after this, by the new claims.
+        let objects = || {
+            let requests = self.related(&Relation::InNamespace(namespace.to_owned()));
+            requests.into_iter().filter_map(|request| self.tenant_jwt_secrets.live(&request.key)).collect()
+        };
+        self.wake_all(contests.claim(namespace, claims, objects));
     }
 
-    /// The contender takes part in exactly these contests from now on; none removes it. Wakes all who contend for what has
-    /// another holder by it. Returns whether it took part in others before.
-    ///
-    /// What it took part in before is what the index says: judged anew it could be something else, as claims change.
-    fn enter(&self, index: &mut Index<Relation, Contender>, contender: &Contender, wanted: Vec<Relation>) -> bool {
-        let before = index.keys(contender);
-        if before == wanted {
-            return false;
-        }
-        let touched: BTreeSet<Relation> = before.iter().chain(&wanted).cloned().collect();
-        let holders: Vec<Option<Contender>> =
-            touched.iter().map(|contest| index.get(contest).next().cloned()).collect();
-        index.set(contender, wanted);
-        for (contest, before) in touched.iter().zip(holders) {
-            if index.get(contest).next() != before.as_ref() {
-                index.get(contest).for_each(|contender| self.wake(&contender.request));
-            }
-        }
-        true
+    fn wake_all(&self, requests: impl IntoIterator<Item = Request>) {
+        requests.into_iter().for_each(|request| self.wake(&request));
     }
 
     /// The object has exactly these relations from now on.
@@ -279,6 +217,7 @@ impl World {
 mod tests {
     use std::collections::BTreeMap;
 
+    use jiff::Timestamp;
     use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
     use proptest::prelude::*;
 
@@ -348,11 +287,12 @@ mod tests {
             for (name, state) in steps {
                 let before = rivals(&world, &objects);
                 let new = state.map(|(created, id, is_going)| strategy(name, created, id, is_going));
-                let old = match &new {
+                match &new {
                     Some(new) => objects.insert(name, new.clone()),
                     None => objects.remove(&name),
                 };
-                world.contend(old.as_ref(), new.as_ref());
+                let key = ObjectKey::new("ns", name.to_string());
+                world.contend(&World::request::<StrategyInstance>(key), new.as_ref());
                 for (name, rival) in rivals(&world, &objects) {
                     let object = &objects[&name];
                     let seniority = |object: &StrategyInstance| {
@@ -378,6 +318,27 @@ mod tests {
         }
     }
 
+    #[test]
+    fn who_can_t_be_read_any_more_keeps_its_place_until_it_goes() {
+        let world = World::default();
+        let (older, younger) = (strategy(0, 1, 7, false), strategy(1, 2, 7, false));
+        let request = |object: &StrategyInstance| World::request::<StrategyInstance>(object.key());
+        for object in [&older, &younger] {
+            world.contend(&request(object), Some(object));
+        }
+        world.unread(&request(&older), &older.metadata);
+        assert_eq!(world.rival(&younger), Some(older.key()));
+        world.contend::<StrategyInstance>(&request(&older), None);
+        assert_eq!(world.rival(&younger), None);
+
+        // Nor does one that is being deleted, or another one of the name.
+        for unread in [strategy(0, 1, 7, true), strategy(0, 3, 7, false)] {
+            world.contend(&request(&older), Some(&older));
+            world.unread(&request(&older), &unread.metadata);
+            assert_eq!(world.rival(&younger), None);
+        }
+    }
+
     fn tenant(namespace: &str, name: u8, created: u8, is_going: bool) -> TenantJwtSecret {
         // Of three objects of a namespace two contend for the same tenant.
         let tenant_id = if name == 0 { "acme" } else { "Shop.Example.com" }.into();
@@ -395,14 +356,13 @@ mod tests {
     fn tell(world: &World, key: &ObjectKey, new: Option<TenantJwtSecret>) {
         let request = World::request::<TenantJwtSecret>(key.clone());
         if let Some(new) = new {
-            let changed = world.tenant_jwt_secrets.apply(new);
-            let new = changed.new.unwrap();
+            let new = world.tenant_jwt_secrets.apply(new).new.unwrap();
             world.relate(&request, new.relations());
-            world.contend(changed.old.as_deref(), Some(&*new));
+            world.contend(&request, Some(&*new));
         } else {
             world.relate(&request, Vec::new());
-            let old = world.tenant_jwt_secrets.remove(key);
-            world.contend(old.as_deref(), None);
+            world.tenant_jwt_secrets.remove(key);
+            world.contend::<TenantJwtSecret>(&request, None);
         }
     }
 

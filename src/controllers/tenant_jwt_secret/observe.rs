@@ -8,7 +8,7 @@ use secrecy::ExposeSecret as _;
 use crate::{
     api::TenantJwtSecret,
     cluster::{child, error::Error, key::ObjectKey},
-    controllers::{context::Context, kinds::Managed as _, pipeline::Reads, world::Standing},
+    controllers::{contests::Standing, context::Context, kinds::Managed as _, pipeline::Reads},
     desired,
     domain::{
         policy::{self, Parsed, Violation},
