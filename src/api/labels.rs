@@ -21,6 +21,9 @@ pub const IDENTITY_PROVIDER: &str = "idp-operator.dev/identity-provider";
 /// Annotation `"true"` on an output Secret that was there before: it gets no ownerReference.
 pub const ADOPTED: &str = "idp-operator.dev/adopted";
 
+/// Annotation on an output Secret: UID and generation of the object as which it was last written, `<uid>/<generation>`.
+pub const WRITTEN_FOR: &str = "idp-operator.dev/written-for";
+
 /// Annotation on an output Secret: which labels and annotations it has from `spec.template`, as JSON.
 pub const TEMPLATE: &str = "idp-operator.dev/template";
 

@@ -110,9 +110,10 @@ pub fn immutable_object_name(field: &str) -> Value {
 
 fn object_name_rule(field: &str) -> Value {
     rule(
-        r"size(self) == 0 || self.matches('^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$')",
+        r"size(self) == 0 || self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$')",
         &format!(
-            "{field} must be the name of an object: lower-case letters, digits, '-' and '.', a letter or digit at both ends"
+            "{field} must be the name of an object: lower-case letters, digits, '-' and '.', a letter or digit at both ends and \
+             beside each '.'"
         ),
     )
 }

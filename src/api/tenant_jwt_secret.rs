@@ -174,7 +174,7 @@ pub struct Template {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend(
         "maxProperties" = 16,
-        "additionalProperties" = { "type": "string", "maxLength": 4096 },
+        "additionalProperties" = { "type": "string", "maxLength": 3072 },
         "x-kubernetes-validations" = tenant_rules::template_keys("annotations")
     ))]
     pub annotations: BTreeMap<String, String>,

@@ -11,6 +11,11 @@ pub fn spec() -> Value {
     json!([
         presence("secretName"),
         rule_on(
+            "secretRef",
+            "!has(self.secretRef) || !(self.secretRef.key in ['previous-secret', 'next-secret'])",
+            "secretRef.key must be another than 'previous-secret' and 'next-secret': those change with every rotation",
+        ),
+        rule_on(
             "rotation",
             "!has(self.secretRef) || !has(self.rotation.interval)",
             "rotation.interval must be absent with secretRef: a referenced value is replaced at its source",
@@ -44,9 +49,9 @@ pub fn rotation() -> Value {
 pub fn template_keys(field: &str) -> Vec<Value> {
     vec![
         rule(
-            r"self.all(key, size(key) <= 317 && key.matches('^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$'))",
+            r"self.all(key, size(key) <= 253 && key.matches('^([a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$'))",
             &format!(
-                "{field} must have keys of the form 'name' or 'prefix/name': a name of at most 63 letters, digits, '-', '_' and '.', \
+                "{field} must have keys of at most 253 characters, of the form 'name' or 'prefix/name': a name of at most 63 letters, digits, '-', '_' and '.', \
                  a prefix that is a DNS subdomain"
             ),
         ),

@@ -26,6 +26,12 @@ pub enum Error {
         /// Its name.
         name: String,
     },
+    /// What this process knows of the object is older than what its output was written for.
+    #[error("Secret '{name}' was written for a later generation of the object: its change has not arrived here yet")]
+    Behind {
+        /// Name of the output.
+        name: String,
+    },
     /// The namespace is being deleted: nothing can be made there, and nothing needs to be.
     #[error("the namespace is being deleted")]
     NamespaceTerminating,

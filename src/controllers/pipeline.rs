@@ -138,11 +138,12 @@ where
     match attempt(|reads| step(object.clone(), ctx.clone(), reads)).await? {
         Step::Wait => Ok(Action::await_change()),
         Step::Judged(verdict) => {
-            let core = status::judged(old.core(), &verdict.judgement, subject(object.as_ref(), ctx));
-            write(object.as_ref(), ctx, &old, with_core(verdict.status, core)).await?;
+            // Of what was done; before the status, as nobody would know of it any more if that could not be written.
             for notice in &verdict.notices {
                 ctx.events.publish(notice, &object.object_ref(&())).await;
             }
+            let core = status::judged(old.core(), &verdict.judgement, subject(object.as_ref(), ctx));
+            write(object.as_ref(), ctx, &old, with_core(verdict.status, core)).await?;
             Ok(verdict.requeue.map_or_else(Action::await_change, Action::requeue))
         }
     }

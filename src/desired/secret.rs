@@ -8,7 +8,10 @@ use super::{
     secret_values::{self as values, Parts},
 };
 use crate::{
-    api::{TenantJwtSecret, labels, tenant_jwt_secret::DeletionPolicy},
+    api::{
+        TenantJwtSecret, TenantJwtSecretStatus, labels,
+        tenant_jwt_secret::{DeletionPolicy, Outputs},
+    },
     domain::{secret_output::OutputFacts, template},
 };
 
@@ -26,10 +29,17 @@ pub fn desired(object: &TenantJwtSecret, parts: &Parts<'_>, existing: Option<Sec
         type_: Some("Opaque".to_owned()),
         ..Secret::default()
     });
-    describe(object, &mut secret);
+    // Not sent back: the API server keeps its own.
+    secret.metadata.managed_fields = None;
+    let before = OutputFacts::read(&secret);
+    let mut forms = Outputs { jwks: before.jwks.exists, raw: before.raw.exists };
+    if parts.describes {
+        describe(object, &mut secret);
+        forms = object.spec.outputs;
+    }
     if secret.immutable != Some(true) {
         values::change(parts, &mut secret);
-        values::set_forms(object.spec.outputs, &mut secret);
+        values::set_forms(forms, &mut secret);
     }
     secret
 }
@@ -58,12 +68,13 @@ fn describe(object: &TenantJwtSecret, secret: &mut Secret) {
     let facts = OutputFacts::read(secret);
     let is_adopted = !is_new && is_adopted(object, &facts);
     secret.metadata.owner_references = Some(owners(object, &facts.owners, is_adopted));
-    secret.metadata.managed_fields = None;
     template::apply(object.spec.template.as_ref(), &mut secret.metadata);
     secret.labels_mut().insert(labels::MANAGED.to_owned(), "true".to_owned());
     let annotations = secret.annotations_mut();
     annotations.insert(labels::TENANT_ID.to_owned(), object.spec.tenant_id.clone());
     annotations.insert(labels::FORMAT.to_owned(), labels::FORMAT_V1.to_owned());
+    let generation = object.metadata.generation.unwrap_or_default();
+    annotations.insert(labels::WRITTEN_FOR.to_owned(), format!("{}/{generation}", object.uid().unwrap_or_default()));
     if is_adopted {
         annotations.insert(labels::ADOPTED.to_owned(), "true".to_owned());
     }
@@ -71,7 +82,20 @@ fn describe(object: &TenantJwtSecret, secret: &mut Secret) {
 
 /// Whether it was there before it was ours.
 fn is_adopted(object: &TenantJwtSecret, output: &OutputFacts) -> bool {
-    output.is_adopted || !output.is_ours(&object.spec.tenant_id, &object.uid().unwrap_or_default())
+    let uid = object.uid().unwrap_or_default();
+    output.is_adopted || !output.is_ours(&object.spec.tenant_id, &uid) || lost_its_mark(object, output, &uid)
+}
+
+/// Whether somebody took away that it was adopted: the status of this very generation says that it is retained, although
+/// that is not asked for.
+fn lost_its_mark(object: &TenantJwtSecret, output: &OutputFacts, uid: &str) -> bool {
+    let is_of_this_spec =
+        |status: &&TenantJwtSecretStatus| status.core.observed_generation == object.metadata.generation;
+    let told = object.status.as_ref().filter(is_of_this_spec).and_then(|status| status.deletion_policy);
+    object.spec.adopt
+        && object.spec.deletion_policy == DeletionPolicy::Delete
+        && told == Some(DeletionPolicy::Retain)
+        && !output.is_owned_by(uid)
 }
 
 /// Who it goes with: this object, unless it is to outlive it.

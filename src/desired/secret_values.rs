@@ -9,7 +9,7 @@ use crate::{
     domain::{
         oct_jwks, policy,
         rotation::{Change, Current, Next, Previous},
-        secret_output::{MAX_TOKENS, OutputFacts, Role, key, text, tokens},
+        secret_output::{MAX_TOKENS, OutputFacts, Role, id, key, text, tokens},
     },
 };
 
@@ -31,6 +31,8 @@ pub struct Parts<'a> {
     pub value: Option<NewValue>,
     /// Id for an existing value that has none.
     pub key_id: String,
+    /// Whether what describes the output is set too; else only values change.
+    pub describes: bool,
     /// Now: when a value becomes current, or since when a damaged `issued-at` counts.
     pub now: Timestamp,
 }
@@ -50,7 +52,7 @@ impl Entry {
         Some(Self {
             text: policy::parse(text(secret, value)?.as_bytes()).ok()?.text,
             algorithm: text(secret, algorithm).and_then(SigningAlgorithm::parse),
-            key_id: text(secret, key_id).map(str::to_owned),
+            key_id: id(secret, key_id).map(str::to_owned),
         })
     }
 }
@@ -62,15 +64,12 @@ pub fn change(parts: &Parts<'_>, secret: &mut Secret) {
     let key_id = parts.key_id.as_str();
     let current = Entry::read(secret, Role::Current);
     let next = Entry::read(secret, Role::Next);
-    let algorithm = match parts.change.current {
-        Current::New(algorithm, _) | Current::Describe(algorithm) => Some(algorithm),
-        Current::Promote(_) => next.as_ref().and_then(|next| next.algorithm),
-        Current::Keep => None,
-    };
     match parts.change.previous {
         Previous::Keep => {}
         Previous::Remove => clear(secret, Role::Previous),
-        Previous::Demote(until) => put_entry(secret, Role::Previous, current.as_ref(), algorithm, (key_id, until)),
+        Previous::Demote(algorithm, until) => {
+            put_entry(secret, Role::Previous, current.as_ref(), Some(algorithm), (key_id, until));
+        }
     }
     match (parts.change.current, &parts.value) {
         (Current::Keep, _) | (Current::New(..), None) => {}

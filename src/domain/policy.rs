@@ -184,9 +184,10 @@ fn traits(value: &[u8], decoded: &[u8]) -> Traits {
         distinct: seen.iter().filter(|slot| **slot).count(),
         has_capital: decoded.iter().any(u8::is_ascii_uppercase),
         has_special: decoded.iter().any(u8::is_ascii_punctuation),
+        // `echo` adds a line break.
         is_example: PUBLISHED_EXAMPLES
             .iter()
-            .any(|example| example.as_bytes() == value || example.as_bytes() == decoded),
+            .any(|example| example.as_bytes() == value || example.as_bytes() == decoded.trim_ascii()),
         is_padded: value.len().is_multiple_of(4),
     }
 }
@@ -397,6 +398,8 @@ mod tests {
 
     #[test]
     fn the_seed_s_examples_are_refused_however_they_are_given() {
+        let echoed = format!("{}\n", PUBLISHED_EXAMPLES[0]);
+        assert_eq!(judge(echoed.as_bytes(), SigningAlgorithm::Hs384), [Violation::PublishedExample]);
         assert!(
             judge(PUBLISHED_EXAMPLES[0].as_bytes(), SigningAlgorithm::Hs384).contains(&Violation::PublishedExample)
         );

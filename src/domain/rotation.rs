@@ -46,6 +46,8 @@ pub struct Terms {
     pub token: Option<String>,
     /// Digest of the token that was honoured last, as the status has it: the output can have lost it.
     pub honoured: Option<String>,
+    /// Algorithm of the current value, as the status has it: the output can have lost it.
+    pub algorithm: Option<SigningAlgorithm>,
 }
 
 /// Where values come from.
@@ -109,8 +111,8 @@ pub enum Previous {
     Keep,
     /// It goes.
     Remove,
-    /// It goes, and the current value takes its place until then.
-    Demote(Timestamp),
+    /// It goes, and the current value, which is for this algorithm, takes its place until then.
+    Demote(SigningAlgorithm, Timestamp),
 }
 
 /// What becomes of the next value.
@@ -134,10 +136,10 @@ impl Change {
         *self == Self::NONE
     }
 
-    /// Whether a value leaves the output that could still be used for verifying.
+    /// Whether a previous value leaves the output that could be used for verifying.
     #[must_use]
     pub fn removes_previous(&self, output: Option<&OutputFacts>) -> bool {
-        self.previous != Previous::Keep && output.is_some_and(|output| output.previous.value.is_some())
+        self.previous != Previous::Keep && output.is_some_and(|output| output.previous.is_whole())
     }
 }
 
@@ -159,7 +161,7 @@ pub fn change(output: Option<&OutputFacts>, terms: &Terms, mode: Mode, now: Time
     let mut change = match mode {
         Mode::Generated(algorithm) => state.generated(algorithm),
         Mode::Referenced(algorithm, is_published) => state.referenced(algorithm, is_published),
-        Mode::ReferencedBad => Change { next: Next::Remove, ..Change::NONE },
+        Mode::ReferencedBad => Change { current: state.kept(), next: Next::Remove, ..Change::NONE },
         Mode::Held => state.held(),
     };
     if change.previous == Previous::Keep && output.previous.exists && !state.previous_stays() {
@@ -174,9 +176,11 @@ pub fn change(output: Option<&OutputFacts>, terms: &Terms, mode: Mode, now: Time
 /// When something is to be done if nothing happens before.
 #[must_use]
 pub fn wakes_at(output: &OutputFacts, terms: &Terms, mode: Mode, now: Timestamp) -> Option<Timestamp> {
-    let starts_at = || due(output, terms, mode, now)?.checked_sub(terms.lead_time).ok();
-    let phases = [output.previous_until(now), output.next_from(now)];
-    phases.into_iter().flatten().chain(output.next_from(now).is_none().then(starts_at).flatten()).min()
+    let next = output.next_from(now);
+    let start = || due(output, terms, mode, now)?.checked_sub(terms.lead_time).ok();
+    let begins = if next.is_none() { start() } else { None };
+    // What is due by now and was not done can't be done: the Secret is immutable.
+    [output.previous_until(now), next, begins].into_iter().flatten().filter(|time| *time > now).min()
 }
 
 /// When the next value becomes current, as far as that can be foreseen.
@@ -199,22 +203,22 @@ struct State<'a> {
 
 impl State<'_> {
     fn generated(&self, algorithm: SigningAlgorithm) -> Change {
-        let current = &self.output.current;
-        let is_for_another = current.algorithm.is_some_and(|other| other != algorithm);
-        let is_good = current.obeys(current.algorithm.unwrap_or(algorithm));
         let next = self.output.next_from(self.now).filter(|_| self.output.next.algorithm == Some(algorithm));
-        match (is_good, is_for_another, next) {
-            (true, true, _) => Change { next: Next::Remove, ..self.replace(Current::New(algorithm, Why::Algorithm)) },
-            (false, _, Some(_)) => self.promote(self.why_repaired()),
-            (false, _, None) => Change {
+        match (self.good_for(Some(algorithm)), next) {
+            (Some(other), _) if other != algorithm => {
+                Change { next: Next::Remove, ..self.replace(other, Current::New(algorithm, Why::Algorithm)) }
+            }
+            (Some(_), Some(from)) if !self.is_time_for(from) => {
+                Change { current: self.described(algorithm), ..Change::NONE }
+            }
+            (good, Some(_)) => self.promote(good),
+            (Some(_), None) => self.rotated(algorithm),
+            (None, None) => Change {
                 current: Current::New(algorithm, self.why_repaired()),
-                previous: Previous::Keep,
                 next: Next::Remove,
                 token: self.token(),
+                ..Change::NONE
             },
-            (true, false, Some(from)) if self.is_time_for(from) => self.promote(Why::Rotation),
-            (true, false, Some(_)) => Change { current: self.described(algorithm), ..Change::NONE },
-            (true, false, None) => self.rotated(algorithm),
         }
     }
 
@@ -229,19 +233,17 @@ impl State<'_> {
             return Change { current: self.described(algorithm), next: Next::Remove, token, ..Change::NONE };
         }
         if self.terms.lead_time.is_zero() {
-            return Change { next: Next::Remove, ..self.replace(Current::New(algorithm, Why::Rotation)) };
+            return Change { next: Next::Remove, ..self.replace(algorithm, Current::New(algorithm, Why::Rotation)) };
         }
         let next = Next::New(algorithm, ceil(self.now, self.terms.lead_time));
         Change { current: self.described(algorithm), next, token, ..Change::NONE }
     }
 
     fn referenced(&self, algorithm: SigningAlgorithm, is_published: bool) -> Change {
-        let current = &self.output.current;
-        let is_good = current.obeys(current.algorithm.unwrap_or(algorithm));
-        let change = match (is_published, is_good) {
-            (true, _) => Change { current: self.described(algorithm), ..Change::NONE },
-            (false, true) => Change { token: None, ..self.replace(Current::New(algorithm, Why::Source)) },
-            (false, false) => Change { current: Current::New(algorithm, self.why_repaired()), ..Change::NONE },
+        let change = match self.good_for(Some(algorithm)) {
+            _ if is_published => Change { current: self.described(algorithm), ..Change::NONE },
+            Some(good) => Change { token: None, ..self.replace(good, Current::New(algorithm, Why::Source)) },
+            None => Change { current: Current::New(algorithm, self.why_repaired()), ..Change::NONE },
         };
         Change { next: Next::Remove, ..change }
     }
@@ -249,14 +251,9 @@ impl State<'_> {
     /// Phases under way end in time.
     fn held(&self) -> Change {
         match self.output.next_from(self.now) {
-            Some(from) if self.is_time_for(from) => {
-                let current = &self.output.current;
-                let algorithm = current.algorithm.or(self.output.next.algorithm);
-                let is_good = algorithm.is_some_and(|algorithm| current.obeys(algorithm));
-                self.promote(if is_good { Why::Rotation } else { self.why_repaired() })
-            }
-            Some(_) => Change::NONE,
-            None => Change { next: Next::Remove, ..Change::NONE },
+            Some(from) if self.is_time_for(from) => self.promote(self.good_for(None)),
+            Some(_) => Change { current: self.kept(), ..Change::NONE },
+            None => Change { current: self.kept(), next: Next::Remove, ..Change::NONE },
         }
     }
 
@@ -264,26 +261,43 @@ impl State<'_> {
         self.terms.lead_time.is_zero() || next <= self.now
     }
 
-    /// The good current value is replaced, and becomes previous.
-    fn replace(&self, current: Current) -> Change {
+    /// The current value, which is good for this algorithm, is replaced, and becomes previous.
+    fn replace(&self, good_for: SigningAlgorithm, current: Current) -> Change {
         let previous = if self.terms.grace_period.is_zero() {
             if self.output.previous.exists { Previous::Remove } else { Previous::Keep }
         } else {
-            Previous::Demote(ceil(self.now, self.terms.grace_period))
+            Previous::Demote(good_for, ceil(self.now, self.terms.grace_period))
         };
         Change { current, previous, next: Next::Keep, token: self.token() }
     }
 
-    fn promote(&self, why: Why) -> Change {
-        let change = match why {
-            Why::Missing | Why::Broken => Change { token: self.token(), ..Change::NONE },
-            Why::Algorithm | Why::Source | Why::Rotation => self.replace(Current::Keep),
+    /// The next value becomes current; the current one becomes previous if it is good for an algorithm.
+    fn promote(&self, good_for: Option<SigningAlgorithm>) -> Change {
+        let change = match good_for {
+            Some(algorithm) => self.replace(algorithm, Current::Promote(Why::Rotation)),
+            None => Change { current: Current::Promote(self.why_repaired()), token: self.token(), ..Change::NONE },
         };
-        Change { current: Current::Promote(why), next: Next::Remove, ..change }
+        Change { next: Next::Remove, ..change }
     }
 
     fn why_repaired(&self) -> Why {
         if self.output.current.value.is_none() { Why::Missing } else { Why::Broken }
+    }
+
+    /// What the current value is for, if it obeys that. Where that got lost: what the status says, what the spec says, or
+    /// the strongest, of those that it obeys.
+    fn good_for(&self, spec: Option<SigningAlgorithm>) -> Option<SigningAlgorithm> {
+        let obeys = |algorithm: &SigningAlgorithm| self.output.current.obeys(*algorithm);
+        let known = [self.terms.algorithm, spec].into_iter().flatten();
+        match self.output.current.algorithm {
+            Some(algorithm) => Some(algorithm).filter(obeys),
+            None => known.chain(SigningAlgorithm::ALL.into_iter().rev()).find(obeys),
+        }
+    }
+
+    /// A value that stays whatever the spec says: what describes it is set right if it is good.
+    fn kept(&self) -> Current {
+        self.good_for(None).map_or(Current::Keep, |algorithm| self.described(algorithm))
     }
 
     /// Whether what describes the value is right.

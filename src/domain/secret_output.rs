@@ -23,8 +23,12 @@ pub mod key {
 /// Most tokens that are remembered.
 pub const MAX_TOKENS: usize = 32;
 
-/// How far in the future a time may lie before it counts as damaged.
+/// How far in the future `issued-at` may lie before it counts as damaged.
 const CLOCK_SKEW: SignedDuration = SignedDuration::from_mins(5);
+
+/// How far beyond the longest that a spec can ask for the end of a phase may lie before it counts as planted: more than a
+/// clock is ever behind, as a phase that is cut short locks somebody out.
+const DOUBT: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// Longest `rotation.gracePeriod`.
 const MAX_GRACE_PERIOD: SignedDuration = SignedDuration::from_hours(8760);
@@ -81,7 +85,7 @@ impl Slot {
             exists: role.keys().into_iter().any(|name| data(secret, name).is_some()),
             value: data(secret, value).filter(|bytes| !bytes.0.is_empty()).map(|bytes| policy::inspect(&bytes.0)),
             algorithm: text(secret, algorithm).and_then(SigningAlgorithm::parse),
-            key_id: text(secret, key_id).filter(|id| id.len() <= 253).map(str::to_owned),
+            key_id: id(secret, key_id).map(str::to_owned),
             time: text(secret, time).and_then(|time| time.parse().ok()).and_then(whole_seconds),
         }
     }
@@ -92,10 +96,15 @@ impl Slot {
         matches!(self.value, Some(Ok(traits)) if policy::violations(traits, algorithm).is_empty())
     }
 
-    /// Its time, if nothing is missing, the value obeys the rules, and the time is not later than can be.
+    /// Whether nothing is missing but perhaps its time, and the value obeys the rules.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.key_id.is_some() && self.algorithm.is_some_and(|algorithm| self.obeys(algorithm))
+    }
+
+    /// Its time, if it is whole and that is not later than can be.
     fn whole_until(&self, latest: Timestamp) -> Option<Timestamp> {
-        let is_whole = self.key_id.is_some() && self.algorithm.is_some_and(|algorithm| self.obeys(algorithm));
-        self.time.filter(|time| is_whole && *time >= Timestamp::UNIX_EPOCH && *time <= latest)
+        self.time.filter(|time| self.is_whole() && *time >= Timestamp::UNIX_EPOCH && *time <= latest)
     }
 }
 
@@ -117,6 +126,8 @@ pub struct OutputFacts {
     pub tenant_id: Option<String>,
     /// Our annotation of the layout.
     pub format: Option<String>,
+    /// UID and generation of the object as which it was last written.
+    pub written_for: Option<(String, i64)>,
     /// What it has from the template.
     pub template: Applied,
     /// `metadata.ownerReferences`.
@@ -171,6 +182,8 @@ impl OutputFacts {
             is_adopted: annotation(labels::ADOPTED).as_deref() == Some("true"),
             tenant_id: annotation(labels::TENANT_ID),
             format: annotation(labels::FORMAT),
+            written_for: annotation(labels::WRITTEN_FOR)
+                .and_then(|text| text.split_once('/').and_then(|(uid, at)| Some((uid.to_owned(), at.parse().ok()?)))),
             template: Applied::read(meta),
             owners: meta.owner_references.clone().unwrap_or_default(),
             current: Slot::read(secret, Role::Current),
@@ -202,6 +215,12 @@ impl OutputFacts {
         self.owners.iter().any(|owner| owner.uid == uid)
     }
 
+    /// Whether it was written for a later generation of this object than this one.
+    #[must_use]
+    pub fn is_ahead_of(&self, uid: &str, generation: i64) -> bool {
+        self.written_for.as_ref().is_some_and(|(of, at)| of == uid && *at > generation)
+    }
+
     /// Since when the value is current, if that makes sense: since 1970, and not in the future.
     #[must_use]
     pub fn issued_at(&self, now: Timestamp) -> Option<Timestamp> {
@@ -212,16 +231,14 @@ impl OutputFacts {
     #[must_use]
     pub fn previous_until(&self, now: Timestamp) -> Option<Timestamp> {
         let is_another = self.previous.key_id != self.current.key_id;
-        self.previous
-            .whole_until(later(later(now, MAX_GRACE_PERIOD), CLOCK_SKEW))
-            .filter(|until| is_another && *until > now)
+        self.previous.whole_until(later(later(now, MAX_GRACE_PERIOD), DOUBT)).filter(|until| is_another && *until > now)
     }
 
     /// From when on the next value is current, if it is whole.
     #[must_use]
     pub fn next_from(&self, now: Timestamp) -> Option<Timestamp> {
         let is_another = self.next.key_id != self.current.key_id && self.next.key_id != self.previous.key_id;
-        self.next.whole_until(later(later(now, MAX_LEAD_TIME), CLOCK_SKEW)).filter(|_| is_another)
+        self.next.whole_until(later(later(now, MAX_LEAD_TIME), DOUBT)).filter(|_| is_another)
     }
 }
 
@@ -249,6 +266,14 @@ pub fn text<'a>(secret: &'a Secret, name: &str) -> Option<&'a str> {
     data(secret, name).and_then(|bytes| std::str::from_utf8(&bytes.0).ok()).filter(|text| !text.is_empty())
 }
 
-fn data<'a>(secret: &'a Secret, name: &str) -> Option<&'a ByteString> {
+/// A value's id: bounded, as it stands in a status.
+#[must_use]
+pub fn id<'a>(secret: &'a Secret, name: &str) -> Option<&'a str> {
+    text(secret, name).filter(|id| id.len() <= 253)
+}
+
+/// A Secret's data.
+#[must_use]
+pub fn data<'a>(secret: &'a Secret, name: &str) -> Option<&'a ByteString> {
     secret.data.as_ref().and_then(|data| data.get(name))
 }

@@ -22,7 +22,10 @@ struct Record {
 impl Record {
     fn read(meta: &ObjectMeta) -> Self {
         let record = meta.annotations.as_ref().and_then(|all| all.get(labels::TEMPLATE));
-        record.and_then(|record| serde_json::from_str(record).ok()).unwrap_or_default()
+        let mut record: Self = record.and_then(|record| serde_json::from_str(record).ok()).unwrap_or_default();
+        record.labels.retain(|name| is_the_template_s(name));
+        record.annotations.retain(|name| is_the_template_s(name));
+        record
     }
 }
 
@@ -73,13 +76,14 @@ pub fn apply(template: Option<&Template>, meta: &mut ObjectMeta) {
 }
 
 fn set(all: &mut BTreeMap<String, String>, before: &BTreeSet<String>, now: &BTreeMap<String, String>) {
-    all.retain(|name, _| !before.contains(name) || is_the_operators(name));
+    all.retain(|name, _| !before.contains(name));
     all.extend(now.iter().map(|(name, value)| (name.clone(), value.clone())));
 }
 
-/// A record that somebody else wrote takes nothing of ours away.
-fn is_the_operators(name: &str) -> bool {
-    name.starts_with("idp-operator.dev/")
+/// Whether a template can have put it there: a record that somebody else wrote takes nothing away that is ours or
+/// Kubernetes', and shows nothing of it.
+fn is_the_template_s(name: &str) -> bool {
+    !name.starts_with("idp-operator.dev/") && !name.contains("kubernetes.io/") && !name.contains("k8s.io/")
 }
 
 #[cfg(test)]

@@ -47,7 +47,7 @@ pub async fn apply(
         Some(decided_on) => Some(live(ctx, &key, &decided_on.resource_version).await?),
     };
     let value = new_value(&plan.change, &seen.source)?;
-    let parts = Parts { change: &plan.change, value, key_id: new_key_id(), now: seen.now };
+    let parts = Parts { change: &plan.change, value, key_id: new_key_id(), describes: plan.describes, now: seen.now };
     let written = child::write(&ctx.client, &secret::desired(object, &parts, existing)).await?;
     let facts = OutputFacts::read(&written);
     ctx.outputs.set_secret(&key, Some(facts.clone()));

@@ -26,6 +26,8 @@ pub struct Plan {
     pub change: Change,
     /// Whether the output is written: for its values, or for what describes it.
     pub is_written: bool,
+    /// Whether what describes the output is this object's to say.
+    pub describes: bool,
     /// Where values come from.
     pub mode: Mode,
     /// What the spec asks for.
@@ -39,8 +41,8 @@ pub struct Plan {
 pub fn plan(object: &TenantJwtSecret, seen: &Observed) -> Plan {
     let terms = terms(object);
     let (mode, problem) = mode(object, seen);
-    let mut plan = Plan { change: Change::NONE, is_written: false, mode, terms, problem };
-    if let Some(conflict) = seen.output.as_ref().and_then(|output| conflict(object, output, mode)) {
+    let mut plan = Plan { change: Change::NONE, is_written: false, describes: true, mode, terms, problem };
+    if let Some(conflict) = seen.output.as_ref().and_then(|output| conflict(object, seen, output)) {
         // Who does not hold the tenant has nothing to say about the Secret either.
         if mode != Mode::Held {
             plan.problem = Some(TenantProblem::SecretConflict { secret: desired::secret::name(object), conflict });
@@ -54,13 +56,18 @@ pub fn plan(object: &TenantJwtSecret, seen: &Observed) -> Plan {
     let Some(output) = &seen.output else {
         return Plan { is_written: !change.is_none(), change, ..plan };
     };
-    let is_changed = !change.is_none() || !desired::secret::has_its_forms(object, output);
-    let is_described = desired::secret::is_described(object, output);
+    // A Secret without an owner is not made to go with an object that does not even hold the tenant.
+    let holds_tenant = seen.claimed && seen.rival.is_none();
+    let describes = holds_tenant || output.is_owned_by(&object.uid().unwrap_or_default());
+    // Made anew from a value that is damaged, they would lose it.
+    let has_its_forms = !output.current.is_whole() || desired::secret::has_its_forms(object, output);
+    let is_changed = !change.is_none() || describes && !has_its_forms;
+    let is_described = !describes || desired::secret::is_described(object, output);
     if is_changed && output.immutable {
         let immutable = TenantProblem::SecretImmutable { secret: desired::secret::name(object) };
-        return Plan { is_written: !is_described, problem: plan.problem.or(Some(immutable)), ..plan };
+        return Plan { is_written: !is_described, describes, problem: plan.problem.or(Some(immutable)), ..plan };
     }
-    Plan { is_written: is_changed || !is_described, change, ..plan }
+    Plan { is_written: is_changed || !is_described, describes, change, ..plan }
 }
 
 fn mode(object: &TenantJwtSecret, seen: &Observed) -> (Mode, Option<TenantProblem>) {
@@ -91,20 +98,20 @@ fn mode(object: &TenantJwtSecret, seen: &Observed) -> (Mode, Option<TenantProble
 }
 
 /// Why the Secret of the output's name may not be written, if so.
-fn conflict(object: &TenantJwtSecret, output: &OutputFacts, mode: Mode) -> Option<Conflict> {
+fn conflict(object: &TenantJwtSecret, seen: &Observed, output: &OutputFacts) -> Option<Conflict> {
     if output.is_ours(&object.spec.tenant_id, &object.uid().unwrap_or_default()) {
         return None;
     }
     let obeys = |algorithm: SigningAlgorithm| output.current.obeys(algorithm);
-    let is_another_tenant_s = output.tenant_id.as_ref().is_some_and(|tenant| *tenant != object.spec.tenant_id)
-        || output.owners.iter().any(desired::is_of_kind::<TenantJwtSecret>);
+    let is_another_tenant_s = output.tenant_id.as_ref().is_some_and(|tenant| *tenant != object.spec.tenant_id);
+    let may_adopt = object.spec.adopt && seen.claimed && seen.rival.is_none();
     let obstacles = [
         (!output.is_known_format(), Conflict::UnknownFormat),
-        (mode == Mode::Held || !object.spec.adopt, Conflict::Foreign),
         (!output.opaque, Conflict::NotOpaque),
-        (is_another_tenant_s, Conflict::OfAnotherTenant),
+        (is_another_tenant_s || seen.has_other_owner, Conflict::OfAnotherTenant),
         (output.owners.iter().any(|owner| owner.controller == Some(true)), Conflict::Controlled),
         (!object.spec.signing_algorithm.is_some_and(obeys), Conflict::BreaksTheRules),
+        (!may_adopt, Conflict::Foreign),
     ];
     obstacles.into_iter().find_map(|(is_so, conflict)| is_so.then_some(conflict))
 }
@@ -116,7 +123,7 @@ pub(super) fn is_another_s(object: &TenantJwtSecret, seen: &Observed, output: &O
         return false;
     }
     let is_the_holder_s = seen.rival.as_ref().is_some_and(|rival| rival.has_output);
-    is_the_holder_s || output.owners.iter().any(desired::is_of_kind::<TenantJwtSecret>)
+    is_the_holder_s || seen.has_other_owner
 }
 
 fn terms(object: &TenantJwtSecret) -> Terms {
@@ -130,6 +137,7 @@ fn terms(object: &TenantJwtSecret) -> Terms {
         spread: tenant.get(..8).and_then(|start| u64::from_str_radix(start, 16).ok()).unwrap_or_default(),
         token: object.annotations().get(labels::ROTATE).filter(|token| !token.is_empty()).map(digest),
         honoured: object.status.as_ref().and_then(|status| status.rotate_token.clone()),
+        algorithm: object.status.as_ref().and_then(|status| SigningAlgorithm::parse(status.algorithm.as_deref()?)),
     }
 }
 
@@ -191,7 +199,7 @@ mod tests {
     fn output(object: &TenantJwtSecret, algorithm: SigningAlgorithm) -> OutputFacts {
         let value = Some(NewValue { text: value(algorithm), key_id: "k".into() });
         let change = Change { current: Current::New(algorithm, Why::Missing), ..Change::NONE };
-        let parts = Parts { change: &change, value, key_id: String::new(), now: now() };
+        let parts = Parts { change: &change, value, key_id: String::new(), describes: true, now: now() };
         OutputFacts::read(&desired::secret::desired(object, &parts, None))
     }
 
@@ -200,7 +208,7 @@ mod tests {
     }
 
     fn seen(output: Option<OutputFacts>, source: Source) -> Observed {
-        Observed { claimed: true, rival: None, output, source, now: now() }
+        Observed { claimed: true, rival: None, output, has_other_owner: false, source, now: now() }
     }
 
     fn referenced(algorithm: SigningAlgorithm, is_published: bool) -> Source {
@@ -310,6 +318,46 @@ mod tests {
         assert_eq!(plan.problem, Some(TenantProblem::TenantNotClaimed));
         let verdict = super::super::verdict::verdict;
         assert_eq!(verdict(&object, &seen, &plan, Some(&broken)).status.secret_name.as_deref(), Some("acme-jwt"));
+    }
+
+    #[test]
+    fn an_output_without_an_owner_does_not_become_that_of_an_object_without_the_tenant() {
+        let object = object(Some(Hs384));
+        let retained = OutputFacts { owners: vec![], ..output(&object, Hs384) };
+        let is = |seen: Observed| plan(&object, &seen).is_written;
+        let unclaimed = || Observed { claimed: false, ..seen(Some(retained.clone()), Source::Generated) };
+        let losing = || Observed { rival: Some(rival("there")), ..seen(Some(retained.clone()), Source::Generated) };
+        assert!(is(seen(Some(retained.clone()), Source::Generated)));
+        assert!(!is(unclaimed()) && !is(losing()));
+        // What goes with it anyway is looked after.
+        let output = OutputFacts { is_managed: false, ..output(&object, Hs384) };
+        assert!(is(Observed { output: Some(output), ..losing() }));
+    }
+
+    #[test]
+    fn what_may_be_adopted_and_what_not() {
+        let mut object = object(Some(Hs384));
+        object.spec.adopt = true;
+        let found =
+            OutputFacts { is_managed: false, tenant_id: None, format: None, owners: vec![], ..output(&object, Hs384) };
+        let is = |output: OutputFacts| told(&object, &seen(Some(output), Source::Generated));
+        let stale = desired::owner(&TenantJwtSecret::new("gone", TenantJwtSecretSpec::default()));
+        assert_eq!(is(found.clone()), "heal");
+        assert_eq!(is(OutputFacts { owners: vec![stale.clone()], ..found.clone() }), "heal");
+        assert_eq!(is(OutputFacts { tenant_id: Some("acme".into()), ..found.clone() }), "heal");
+        let controller = OwnerReference { kind: "Other".into(), controller: Some(true), ..stale };
+        for refused in [
+            OutputFacts { opaque: false, ..found.clone() },
+            OutputFacts { tenant_id: Some("other".into()), ..found.clone() },
+            OutputFacts { format: Some("2".into()), ..found.clone() },
+            OutputFacts { owners: vec![controller], ..found.clone() },
+            with(found.clone(), |current| current.value = None),
+            OutputFacts { current: output(&object, Hs256).current, ..found.clone() },
+        ] {
+            assert_eq!(is(refused), "SecretConflict");
+        }
+        let others = Observed { has_other_owner: true, ..seen(Some(found), Source::Generated) };
+        assert_eq!(told(&object, &others), "SecretConflict");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::{ByteString, api::core::v1::Secret};
+use kube::api::ObjectMeta;
 use proptest::prelude::*;
 use rstest::rstest;
 
@@ -16,7 +17,7 @@ use crate::{
     api::{
         TenantJwtSecret, TenantJwtSecretSpec, TenantJwtSecretStatus, labels,
         refs::SecretKeyRef,
-        tenant_jwt_secret::{Rotation, SigningAlgorithm},
+        tenant_jwt_secret::{DeletionPolicy, Rotation, SigningAlgorithm},
     },
     cluster::key::ObjectKey,
     desired::{secret::desired, secret_values::Parts},
@@ -106,7 +107,14 @@ impl Sim {
             },
         };
         let rival = self.has_rival.then(|| Rival { key: ObjectKey::new("ns", "older"), has_output: false });
-        Observed { claimed: true, rival, output: self.secret.as_ref().map(OutputFacts::read), source, now: self.now }
+        Observed {
+            claimed: true,
+            rival,
+            output: self.secret.as_ref().map(OutputFacts::read),
+            has_other_owner: false,
+            source,
+            now: self.now,
+        }
     }
 
     /// One reconcile. It writes once at most: a second look finds nothing to write.
@@ -115,7 +123,8 @@ impl Sim {
         let plan = plan(&self.object, &seen);
         if plan.is_written {
             let value = new_value(&plan.change, &seen.source).unwrap();
-            let parts = Parts { change: &plan.change, value, key_id: new_key_id(), now: self.now };
+            let parts =
+                Parts { change: &plan.change, value, key_id: new_key_id(), describes: plan.describes, now: self.now };
             self.version += 1;
             let mut written = desired(&self.object, &parts, self.secret.take());
             written.metadata.resource_version = Some(self.version.to_string());
@@ -506,6 +515,107 @@ fn who_may_make_no_value_ends_its_phases_in_time() {
         sim.set("secret", "dG9vIHNob3J0");
         assert_eq!(sim.looked().current.as_deref(), Some("dG9vIHNob3J0"));
     }
+}
+
+#[test]
+fn a_token_stays_honoured_when_an_older_output_is_restored() {
+    for lose in [(|sim: &mut Sim| sim.object.spec.signing_algorithm = None) as fn(&mut Sim), |sim| {
+        sim.secret.as_mut().unwrap().metadata.labels = None;
+        sim.secret.as_mut().unwrap().metadata.owner_references = None;
+    }] {
+        let mut sim = Sim::new((None, "24h", "0s"));
+        sim.set_token("one");
+        sim.look();
+        sim.set_token("two");
+        let looked = sim.looked();
+        lose(&mut sim);
+        sim.tamper(|data| drop(data.remove("rotate-tokens")));
+        assert!(sim.look().rotate_token.is_some());
+        sim.object.spec.signing_algorithm = Some(Hs256);
+        sim.object.spec.adopt = true;
+        assert_eq!(sim.looked(), looked);
+        assert_eq!(tokens(sim.secret.as_ref().unwrap()).len(), 1);
+    }
+}
+
+#[test]
+fn a_good_value_whose_algorithm_got_lost_becomes_previous_all_the_same() {
+    for status in [true, false] {
+        let mut sim = Sim::new((None, "24h", "0s"));
+        let first = sim.looked();
+        sim.tamper(|data| drop(data.remove("algorithm")));
+        sim.object.spec.signing_algorithm = Some(Hs512);
+        if !status {
+            sim.object.status = None;
+        }
+        assert_eq!(sim.looked().previous, Some((first.current.unwrap(), sim.after("24h"))));
+        assert_eq!(sim.news, ["SecretRotated"]);
+    }
+}
+
+#[test]
+fn what_describes_a_kept_value_is_set_right_and_its_forms_stay() {
+    let forms = |sim: &Sim| sim.secret.as_ref().and_then(|secret| text(secret, "jwks.json")).map(str::to_owned);
+    for key in ["key-id", "algorithm", "issued-at"] {
+        let mut sim = Sim::new((None, "24h", "0s"));
+        sim.object.spec.outputs.jwks = true;
+        sim.refer(&good(1));
+        let before = sim.looked();
+        sim.source = None;
+        sim.tamper(|data| drop(data.remove(key)));
+        assert_eq!(sim.looked(), before);
+        let facts = sim.seen().output.unwrap();
+        assert!(facts.current.is_whole() && facts.issued_at(sim.now).is_some());
+        assert!(forms(&sim).unwrap().contains(facts.current.key_id.as_ref().unwrap()));
+    }
+    // Damaged beyond that, they stay as they are.
+    let mut sim = Sim::new((None, "24h", "0s"));
+    sim.object.spec.outputs.jwks = true;
+    sim.look();
+    let before = forms(&sim);
+    sim.has_rival = true;
+    sim.set("secret", "dG9vIHNob3J0");
+    sim.look();
+    assert_eq!(forms(&sim), before);
+}
+
+#[test]
+fn an_adopted_output_is_never_owned_even_if_its_mark_is_taken_away() {
+    let mut sim = Sim::new((None, "24h", "0s"));
+    sim.look();
+    sim.secret.as_mut().unwrap().metadata = ObjectMeta { resource_version: Some("x".into()), ..ObjectMeta::default() };
+    sim.object.spec.adopt = true;
+    let owners = |sim: &Sim| sim.secret.as_ref().unwrap().metadata.owner_references.clone().unwrap_or_default();
+    assert_eq!(sim.look().deletion_policy, Some(DeletionPolicy::Retain));
+    assert_eq!(owners(&sim), []);
+    sim.secret.as_mut().unwrap().metadata.annotations.as_mut().unwrap().remove(labels::ADOPTED);
+    sim.look();
+    assert_eq!(owners(&sim), []);
+    sim.object.spec.adopt = false;
+    sim.object.metadata.generation = Some(2);
+    sim.look();
+    assert_eq!(owners(&sim), []);
+}
+
+#[test]
+fn a_long_key_id_is_replaced_once() {
+    let mut sim = Sim::new((None, "24h", "0s"));
+    sim.look();
+    sim.set("key-id", &"x".repeat(300));
+    assert_eq!(sim.look().key_id.map(|id| id.len()), Some(36));
+}
+
+#[test]
+fn a_clock_that_is_set_back_ends_no_phase() {
+    let mut sim = Sim::new((None, "8760h", "24h"));
+    sim.look();
+    sim.set_token("one");
+    sim.look();
+    sim.pass("24h").look();
+    sim.set_token("two");
+    let all = sim.looked();
+    assert!(all.previous.is_some() && all.next.is_some());
+    assert_eq!(sim.pass("-26h").looked(), all);
 }
 
 #[test]

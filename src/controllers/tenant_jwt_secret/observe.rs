@@ -12,7 +12,7 @@ use crate::{
     desired,
     domain::{
         policy::{self, Parsed, Violation},
-        secret_output::{OutputFacts, Role},
+        secret_output::{self, OutputFacts, Role},
     },
 };
 
@@ -25,6 +25,8 @@ pub struct Observed {
     pub rival: Option<Rival>,
     /// The Secret of the output's name, if there is one.
     pub output: Option<OutputFacts>,
+    /// Whether that Secret goes with another object of our kind.
+    pub has_other_owner: bool,
     /// Where the value comes from.
     pub source: Source,
     /// Now.
@@ -68,17 +70,35 @@ pub async fn observe(object: &TenantJwtSecret, ctx: &Context, reads: Reads) -> R
     let rival = rival.map(|key| self::rival(object, ctx, key));
     let Some(reference) = &object.spec.secret_ref else {
         let output = output_facts(object, ctx, reads).await?;
-        return Ok(Observed { claimed, rival, output, source: Source::Generated, now });
+        let has_other_owner = has_other_owner(object, ctx, output.as_ref());
+        return Ok(Observed { claimed, rival, output, has_other_owner, source: Source::Generated, now });
     };
     let output = get(object, ctx, reads, &desired::secret::name(object)).await?;
     let source = get(object, ctx, reads, &reference.name).await?;
-    let value = source.as_ref().and_then(|secret| data(secret, &reference.key)).filter(|value| !value.is_empty());
-    let source = match value.map(policy::parse) {
+    let value = source
+        .as_ref()
+        .and_then(|secret| secret_output::data(secret, &reference.key))
+        .filter(|value| !value.0.is_empty());
+    let source = match value.map(|value| policy::parse(&value.0)) {
         None => Source::Missing,
         Some(Err(violation)) => Source::Unreadable(violation),
         Some(Ok(value)) => Source::Value { is_published: holds(output.as_ref(), &value), value },
     };
-    Ok(Observed { claimed, rival, output: output.as_ref().map(OutputFacts::read), source, now })
+    let output = output.as_ref().map(OutputFacts::read);
+    let has_other_owner = has_other_owner(object, ctx, output.as_ref());
+    Ok(Observed { claimed, rival, output, has_other_owner, source, now })
+}
+
+/// Whether an object that exists owns it: the ownerReference of one that is gone says nothing.
+fn has_other_owner(object: &TenantJwtSecret, ctx: &Context, output: Option<&OutputFacts>) -> bool {
+    let owners = output.into_iter().flat_map(|output| &output.owners);
+    let mut others = owners.filter(|owner| {
+        desired::is_of_kind::<TenantJwtSecret>(owner) && Some(&owner.uid) != object.metadata.uid.as_ref()
+    });
+    others.any(|owner| {
+        let known = ctx.world.tenant_jwt_secrets.known(&object.sibling(&owner.name));
+        known.is_some_and(|known| known.metadata.uid.as_ref() == Some(&owner.uid))
+    })
 }
 
 fn rival(object: &TenantJwtSecret, ctx: &Context, key: ObjectKey) -> Rival {
@@ -91,7 +111,8 @@ fn rival(object: &TenantJwtSecret, ctx: &Context, key: ObjectKey) -> Rival {
 /// Whether the output's value is this one, with or without padding.
 fn holds(output: Option<&Secret>, value: &Parsed) -> bool {
     let [secret, ..] = Role::Current.keys();
-    let published = output.and_then(|output| data(output, secret)).and_then(|bytes| policy::parse(bytes).ok());
+    let published =
+        output.and_then(|output| secret_output::data(output, secret)).and_then(|bytes| policy::parse(&bytes.0).ok());
     published.is_some_and(|published| published.text.expose_secret() == value.text.expose_secret())
 }
 
@@ -115,8 +136,4 @@ async fn get(object: &TenantJwtSecret, ctx: &Context, reads: Reads, name: &str) 
         (Reads::Watched, None) => Ok(None),
         _ => child::get(&ctx.client, &key).await,
     }
-}
-
-fn data<'a>(secret: &'a Secret, key: &str) -> Option<&'a [u8]> {
-    secret.data.as_ref().and_then(|data| data.get(key)).map(|bytes| bytes.0.as_slice())
 }

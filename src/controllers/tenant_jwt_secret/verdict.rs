@@ -42,6 +42,7 @@ pub fn verdict(
     let served = output.filter(is_own).filter(|output| output.is_ours(&object.spec.tenant_id, &uid));
     let problem = plan.problem.as_ref().map(TenantProblem::problem);
     let mut status = served.map(|output| told(object, seen, plan, output)).unwrap_or_default();
+    status.rotate_token = latest_token(object, plan, served);
     status.last_error = problem.as_ref().and_then(last_error);
     let order = [
         (TENANT_VALID, "the tenant is this object's to hold"),
@@ -67,21 +68,26 @@ fn told(object: &TenantJwtSecret, seen: &Observed, plan: &Plan, output: &OutputF
         secret_name: Some(desired::secret::name(object)),
         key_id: output.current.key_id.clone(),
         algorithm: output.current.algorithm.map(|algorithm| algorithm.as_str().to_owned()),
-        issued_time: output.current.time.map(Time),
+        issued_time: output.issued_at(seen.now).map(Time),
         next_rotation_time: rotation::rotates_at(output, &plan.terms, plan.mode, seen.now).map(Time),
         previous_expires_time: output.previous_until(seen.now).map(Time),
         deletion_policy: Some(if is_owned { DeletionPolicy::Delete } else { DeletionPolicy::Retain }),
-        rotate_token: output.tokens.last().cloned(),
         ..TenantJwtSecretStatus::default()
     }
+}
+
+/// The token that was honoured last. The output can have lost it, to somebody's edit or to a back-up: it stays honoured.
+fn latest_token(object: &TenantJwtSecret, plan: &Plan, served: Option<&OutputFacts>) -> Option<String> {
+    let told = object.status.as_ref().and_then(|status| status.rotate_token.clone());
+    let known = served.map(|output| output.tokens.as_slice()).unwrap_or_default();
+    let is_known = told.as_ref().is_none_or(|told| known.contains(told));
+    if is_known || plan.change.token.is_some() { known.last().cloned().or(told) } else { told }
 }
 
 /// Until the next phase begins or ends.
 fn wait(output: &OutputFacts, plan: &Plan, now: Timestamp) -> Option<Duration> {
     let until = rotation::wakes_at(output, &plan.terms, plan.mode, now)?;
-    // What is due by now and was not done can't be done: the Secret is immutable.
-    let wait = Duration::try_from(until.duration_since(now)).ok().filter(|wait| !wait.is_zero())?;
-    Some(wait.min(LONGEST_WAIT))
+    Some(Duration::try_from(until.duration_since(now)).unwrap_or_default().min(LONGEST_WAIT))
 }
 
 /// News of a value that was replaced, made again, or removed; none of a first one.

@@ -179,16 +179,20 @@ impl TenantProblem {
             ),
             Self::SecretConflict { secret, conflict } => {
                 let (why, cure) = match conflict {
-                    Conflict::Foreign => ("was not made for this tenant", ", set adopt to true to take it over"),
-                    Conflict::UnknownFormat => ("was written by a later version of the operator", ", install that"),
-                    Conflict::NotOpaque => ("can't be adopted, as its type must be Opaque", ""),
-                    Conflict::OfAnotherTenant => ("can't be adopted, as it is another tenant's", ""),
-                    Conflict::Controlled => ("can't be adopted, as another controller owns it", ""),
-                    Conflict::BreaksTheRules => {
-                        ("can't be adopted, as its key 'secret' must hold a value that obeys the rules", ", correct it")
-                    }
+                    Conflict::Foreign => ("", ", or set adopt to true to have it taken over"),
+                    Conflict::UnknownFormat => (", but by another version of the operator", ""),
+                    Conflict::NotOpaque => (", nor can it be adopted, as its type must be Opaque", ""),
+                    Conflict::OfAnotherTenant => (", but for another TenantJwtSecret", ""),
+                    Conflict::Controlled => (", nor can it be adopted, as another controller owns it", ""),
+                    Conflict::BreaksTheRules => (
+                        ", nor can it be adopted, as its key 'secret' must hold a value that obeys the rules",
+                        ", or correct its value and set adopt to true",
+                    ),
                 };
-                format!("Secret '{secret}' {why}: delete it{cure}, or name another one in secretName of a new object")
+                format!(
+                    "Secret '{secret}' was not made for this tenant{why}: delete it{cure}, \
+                     or name another one in secretName of a new TenantJwtSecret"
+                )
             }
             Self::SecretImmutable { secret } => format!(
                 "Secret '{secret}' is immutable and would have to change: delete it and a new one is made; \
