@@ -14,6 +14,7 @@ mod bad_input;
 mod chart;
 mod claims;
 mod contest;
+mod crash;
 mod crds;
 mod identity_provider;
 mod layers;

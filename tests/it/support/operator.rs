@@ -102,6 +102,15 @@ impl Operator {
             .sum()
     }
 
+    /// Waits until it has reconciled an object of this kind.
+    pub async fn has_reconciled(&self, kind: &str) {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while self.metric("idp_operator_reconciles_total", &[kind, "result=\"ok\""]).await < 1.0 {
+            assert!(Instant::now() < deadline, "no {kind} is reconciled:\n{}", self.log());
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
     /// Requests that changed something.
     pub async fn writes(&self) -> f64 {
         let mut sum = 0.0;
@@ -119,6 +128,17 @@ impl Operator {
     pub fn terminate(mut self) -> (ExitStatus, String) {
         let status = self.process.terminate().unwrap();
         (status, self.log())
+    }
+
+    /// SIGTERM, and waits for its end. Cancelled, it is killed.
+    pub async fn drained(mut self) {
+        self.signal("TERM");
+        loop {
+            match self.wait(Duration::ZERO) {
+                None => tokio::time::sleep(Duration::from_millis(10)).await,
+                Some(status) => return assert!(status.success(), "{status}\n{}", self.log()),
+            }
+        }
     }
 
     /// Waits for its end.

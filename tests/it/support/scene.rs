@@ -2,6 +2,7 @@
 
 use std::{
     fmt::Debug,
+    path::Path,
     sync::atomic::{AtomicU32, Ordering},
     time::{Duration, Instant},
 };
@@ -82,10 +83,12 @@ impl Scene {
 
     /// How an operator for this namespace is started: under the chart's ServiceAccount, loopback allowed.
     pub fn start(&self) -> Start {
-        Start::new(&Plane::shared().operator_kubeconfig)
-            .arg("--watch-namespace")
-            .arg(&self.namespace)
-            .arg("--allow-cidr=127.0.0.0/8")
+        self.start_by(&Plane::shared().operator_kubeconfig)
+    }
+
+    /// The same, with another way to the API server.
+    pub fn start_by(&self, kubeconfig: &Path) -> Start {
+        Start::new(kubeconfig).arg("--watch-namespace").arg(&self.namespace).arg("--allow-cidr=127.0.0.0/8")
     }
 
     /// An operator for this namespace, ready.
