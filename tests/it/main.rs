@@ -13,6 +13,7 @@
 mod bad_input;
 mod chart;
 mod claims;
+mod consumers;
 mod contest;
 mod crds;
 mod identity_provider;

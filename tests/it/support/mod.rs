@@ -1,11 +1,13 @@
 //! A scene: a namespace of its own on the shared API server, and operators that watch it.
 
 pub mod key_server;
+pub mod mount;
 pub mod operator;
 pub mod plane;
 pub mod scene;
 
 pub use key_server::KeyServer;
+pub use mount::Mount;
 pub use operator::Operator;
 pub use plane::Plane;
 pub use scene::{Scene, ready};
