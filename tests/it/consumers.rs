@@ -1,5 +1,7 @@
 //! Services that use a tenant's secret: they sign and verify tokens with what a pod sees of it.
 
+mod reload;
+
 use idp_operator::{api::TenantJwtSecret, domain::secret_output::Role};
 use jsonwebtoken::{
     Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, decode_header, encode,

@@ -1,5 +1,6 @@
 //! A scene: a namespace of its own on the shared API server, and operators that watch it.
 
+pub mod in_memory;
 pub mod key_server;
 pub mod mount;
 pub mod operator;
