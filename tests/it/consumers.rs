@@ -111,6 +111,13 @@ impl Tenant {
         self.mount.update(&secret);
     }
 
+    /// The same files, but for one.
+    pub fn mount_with(&self, name: &str, bytes: &[u8]) -> Mount {
+        let files = self.mount.read().into_iter().chain([(name.to_owned(), bytes.to_vec())]);
+        let data = files.map(|(name, bytes)| (name, ByteString(bytes))).collect();
+        Mount::new(&Secret { data: Some(data), ..Secret::default() })
+    }
+
     /// Ids of the keys in `jwks.json`.
     pub fn ids(&self) -> Vec<String> {
         let set: JwkSet = serde_json::from_slice(&self.mount.file("jwks.json").unwrap()).unwrap();

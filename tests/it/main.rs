@@ -17,6 +17,7 @@ mod consumers;
 mod contest;
 mod crds;
 mod identity_provider;
+mod interop;
 mod layers;
 mod pipeline;
 mod program;
