@@ -20,8 +20,13 @@ deny:
 test:
     cargo test --workspace
 
+# Tests the secrets with other languages' libraries; `tests/interop/install` installs these
+interop:
+    tests/interop/install --where
+    cargo test --test it -- --ignored interop
+
 # What CI runs
-check: lint test deny
+check: lint test interop deny
 
 # Generates the CRDs in crds/ and in the chart from src/api
 crds:

@@ -23,6 +23,9 @@ pub mod key {
 /// Most tokens that are remembered.
 pub const MAX_TOKENS: usize = 32;
 
+/// Most bytes of a value's id.
+const MAX_KEY_ID: usize = 253;
+
 /// How far in the future `issued-at` may lie before it counts as damaged.
 const CLOCK_SKEW: SignedDuration = SignedDuration::from_mins(5);
 
@@ -80,12 +83,12 @@ pub struct Slot {
 
 impl Slot {
     fn read(secret: &Secret, role: Role) -> Self {
-        let [value, algorithm, key_id, time] = role.keys();
+        let [value, algorithm, _, time] = role.keys();
         Self {
             exists: role.keys().into_iter().any(|name| data(secret, name).is_some()),
             value: data(secret, value).filter(|bytes| !bytes.0.is_empty()).map(|bytes| policy::inspect(&bytes.0)),
             algorithm: text(secret, algorithm).and_then(SigningAlgorithm::parse),
-            key_id: id(secret, key_id).map(str::to_owned),
+            key_id: key_id(secret, role).map(str::to_owned),
             time: text(secret, time).and_then(|time| time.parse().ok()).and_then(whole_seconds),
         }
     }
@@ -242,6 +245,13 @@ impl OutputFacts {
     }
 }
 
+/// Id of a value. One that is longer than the status may tell is none.
+#[must_use]
+pub fn key_id(secret: &Secret, role: Role) -> Option<&str> {
+    let [_, _, key_id, _] = role.keys();
+    text(secret, key_id).filter(|id| id.len() <= MAX_KEY_ID)
+}
+
 /// The tokens that were honoured, the latest last.
 #[must_use]
 pub fn tokens(secret: &Secret) -> Vec<String> {
@@ -264,12 +274,6 @@ fn whole_seconds(time: Timestamp) -> Option<Timestamp> {
 #[must_use]
 pub fn text<'a>(secret: &'a Secret, name: &str) -> Option<&'a str> {
     data(secret, name).and_then(|bytes| std::str::from_utf8(&bytes.0).ok()).filter(|text| !text.is_empty())
-}
-
-/// A value's id: bounded, as it stands in a status.
-#[must_use]
-pub fn id<'a>(secret: &'a Secret, name: &str) -> Option<&'a str> {
-    text(secret, name).filter(|id| id.len() <= 253)
 }
 
 /// A Secret's data.

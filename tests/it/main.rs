@@ -13,10 +13,12 @@
 mod bad_input;
 mod chart;
 mod claims;
+mod consumers;
 mod contest;
 mod crash;
 mod crds;
 mod identity_provider;
+mod interop;
 mod layers;
 mod pipeline;
 mod program;

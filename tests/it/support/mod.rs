@@ -1,7 +1,9 @@
 //! A scene: a namespace of its own on the shared API server, and operators that watch it.
 
 pub mod history;
+pub mod in_memory;
 pub mod key_server;
+pub mod mount;
 pub mod operator;
 pub mod plane;
 pub mod proxy;
@@ -9,6 +11,7 @@ pub mod scene;
 
 pub use history::History;
 pub use key_server::KeyServer;
+pub use mount::Mount;
 pub use operator::Operator;
 pub use plane::Plane;
 pub use proxy::Proxy;
