@@ -9,7 +9,7 @@ use crate::{
     domain::{
         oct_jwks, policy,
         rotation::{Change, Current, Next, Previous},
-        secret_output::{MAX_TOKENS, OutputFacts, Role, key, text, tokens},
+        secret_output::{MAX_TOKENS, OutputFacts, Role, key, key_id, text, tokens},
     },
 };
 
@@ -46,11 +46,11 @@ struct Entry {
 impl Entry {
     /// The value in padded Base64; nothing where it is no Base64 text.
     fn read(secret: &Secret, role: Role) -> Option<Self> {
-        let [value, algorithm, key_id, _] = role.keys();
+        let [value, algorithm, ..] = role.keys();
         Some(Self {
             text: policy::parse(text(secret, value)?.as_bytes()).ok()?.text,
             algorithm: text(secret, algorithm).and_then(SigningAlgorithm::parse),
-            key_id: text(secret, key_id).map(str::to_owned),
+            key_id: key_id(secret, role).map(str::to_owned),
         })
     }
 }

@@ -7,7 +7,7 @@ use serde::{Serialize, Serializer};
 
 use super::{
     policy,
-    secret_output::{Role, text},
+    secret_output::{Role, key_id, text},
 };
 use crate::api::tenant_jwt_secret::SigningAlgorithm;
 
@@ -42,11 +42,11 @@ pub fn jwks(secret: &Secret) -> Bytes {
 }
 
 fn jwk(secret: &Secret, role: Role) -> Option<Jwk<'_>> {
-    let [value, algorithm, kid, _] = role.keys();
+    let [value, algorithm, ..] = role.keys();
     let alg = SigningAlgorithm::parse(text(secret, algorithm)?)?.as_str();
     let decoded = policy::decode(text(secret, value)?.as_bytes()).ok()?;
     let k = Zeroizing::new(URL_SAFE_NO_PAD.encode(decoded.as_slice()));
-    Some(Jwk { kty: "oct", kid: text(secret, kid)?, alg, use_: "sig", k })
+    Some(Jwk { kty: "oct", kid: key_id(secret, role)?, alg, use_: "sig", k })
 }
 
 /// The current value's decoded bytes.

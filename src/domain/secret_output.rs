@@ -23,6 +23,9 @@ pub mod key {
 /// Most tokens that are remembered.
 pub const MAX_TOKENS: usize = 32;
 
+/// Most bytes of a value's id.
+const MAX_KEY_ID: usize = 253;
+
 /// How far in the future a time may lie before it counts as damaged.
 const CLOCK_SKEW: SignedDuration = SignedDuration::from_mins(5);
 
@@ -76,12 +79,12 @@ pub struct Slot {
 
 impl Slot {
     fn read(secret: &Secret, role: Role) -> Self {
-        let [value, algorithm, key_id, time] = role.keys();
+        let [value, algorithm, _, time] = role.keys();
         Self {
             exists: role.keys().into_iter().any(|name| data(secret, name).is_some()),
             value: data(secret, value).filter(|bytes| !bytes.0.is_empty()).map(|bytes| policy::inspect(&bytes.0)),
             algorithm: text(secret, algorithm).and_then(SigningAlgorithm::parse),
-            key_id: text(secret, key_id).filter(|id| id.len() <= 253).map(str::to_owned),
+            key_id: key_id(secret, role).map(str::to_owned),
             time: text(secret, time).and_then(|time| time.parse().ok()).and_then(whole_seconds),
         }
     }
@@ -223,6 +226,13 @@ impl OutputFacts {
         let is_another = self.next.key_id != self.current.key_id && self.next.key_id != self.previous.key_id;
         self.next.whole_until(later(later(now, MAX_LEAD_TIME), CLOCK_SKEW)).filter(|_| is_another)
     }
+}
+
+/// Id of a value. One that is longer than the status may tell is none.
+#[must_use]
+pub fn key_id(secret: &Secret, role: Role) -> Option<&str> {
+    let [_, _, key_id, _] = role.keys();
+    text(secret, key_id).filter(|id| id.len() <= MAX_KEY_ID)
 }
 
 /// The tokens that were honoured, the latest last.

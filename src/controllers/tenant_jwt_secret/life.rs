@@ -520,6 +520,21 @@ fn a_value_without_padding_is_padded_and_stays_the_same_key() {
     assert_eq!(sim.values(), before);
 }
 
+#[test]
+fn a_key_id_that_is_too_long_is_none_and_replaced_once() {
+    let mut sim = Sim::new((None, "24h", "0s"));
+    let before = sim.looked();
+    let id = "x".repeat(254);
+    sim.set("key-id", &id);
+    let healed = sim.look();
+    assert_ne!(healed.key_id, Some(id.clone()));
+    assert_eq!(sim.values(), before);
+    // Nor does it follow a good value into its grace period, where it would cut that short.
+    sim.set("key-id", &id);
+    sim.set_token("one");
+    assert_eq!(sim.looked().previous, Some((before.current.unwrap(), sim.after("24h"))));
+}
+
 #[derive(Clone, Debug)]
 enum Step {
     Pass(i64),
