@@ -67,11 +67,12 @@ fn told(object: &TenantJwtSecret, seen: &Observed, plan: &Plan, output: &OutputF
         secret_name: Some(desired::secret::name(object)),
         key_id: output.current.key_id.clone(),
         algorithm: output.current.algorithm.map(|algorithm| algorithm.as_str().to_owned()),
-        issued_time: output.current.time.map(Time),
+        issued_time: output.issued_at(seen.now).map(Time),
         next_rotation_time: rotation::rotates_at(output, &plan.terms, plan.mode, seen.now).map(Time),
         previous_expires_time: output.previous_until(seen.now).map(Time),
         deletion_policy: Some(if is_owned { DeletionPolicy::Delete } else { DeletionPolicy::Retain }),
-        rotate_token: output.tokens.last().cloned(),
+        // The Secret can have lost it, and only a write of a value puts it back.
+        rotate_token: output.tokens.last().or(plan.terms.honoured.as_ref()).cloned(),
         ..TenantJwtSecretStatus::default()
     }
 }
