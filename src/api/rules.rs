@@ -108,12 +108,15 @@ pub fn immutable_object_name(field: &str) -> Value {
     json!([object_name_rule(field), immutable_rule(field)])
 }
 
+/// A DNS subdomain (RFC 1123), but for its length.
+pub(super) const SUBDOMAIN: &str = "[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*";
+
 fn object_name_rule(field: &str) -> Value {
     rule(
-        r"size(self) == 0 || self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$')",
+        &format!("size(self) == 0 || self.matches('^{SUBDOMAIN}$')"),
         &format!(
-            "{field} must be the name of an object: lower-case letters, digits, '-' and '.', a letter or digit at both ends and \
-             beside each '.'"
+            "{field} must be the name of an object: parts of lower-case letters, digits and '-', each with a letter or digit \
+             at both ends, with '.' between them"
         ),
     )
 }

@@ -84,7 +84,9 @@ pub struct TenantJwtSecretSpec {
     pub outputs: Outputs,
 
     /// Labels and annotations of the output Secret.
+    // Without a default, server-side apply of an empty map where a full one was leaves a null, which is refused. So below.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("default" = {}))]
     pub template: Option<Template>,
 
     /// Take over an existing Secret of the output's name: an Opaque one, without a controller, whose value obeys the rules.
@@ -164,17 +166,19 @@ pub struct Template {
     /// At most 16.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend(
+        "default" = {},
         "maxProperties" = 16,
         "additionalProperties" = { "type": "string", "maxLength": 63 },
         "x-kubernetes-validations" = tenant_rules::template_labels("labels")
     ))]
     pub labels: BTreeMap<String, String>,
 
-    /// At most 16.
+    /// At most 16. What Kubernetes takes in all, 256 KiB, is more than they can be.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend(
+        "default" = {},
         "maxProperties" = 16,
-        "additionalProperties" = { "type": "string", "maxLength": 3072 },
+        "additionalProperties" = { "type": "string", "maxLength": 2048 },
         "x-kubernetes-validations" = tenant_rules::template_keys("annotations")
     ))]
     pub annotations: BTreeMap<String, String>,

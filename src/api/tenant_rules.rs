@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::rules::{is_duration, presence, rule, rule_on};
+use super::rules::{SUBDOMAIN, is_duration, presence, rule, rule_on};
 
 /// Rules on the spec: what depends on another field.
 #[must_use]
@@ -37,7 +37,7 @@ pub fn rotation() -> Value {
     json!([rule_on(
         "interval",
         &format!(
-            "!has(self.interval) || !({are_durations}) || \
+            "!has(self.interval) || !({are_durations}) || duration(self.interval) < duration('1h') || \
              duration(self.interval) > duration(self.leadTime) + duration(self.gracePeriod)"
         ),
         "rotation.interval must be more than leadTime and gracePeriod together",
@@ -49,9 +49,12 @@ pub fn rotation() -> Value {
 pub fn template_keys(field: &str) -> Vec<Value> {
     vec![
         rule(
-            r"self.all(key, size(key) <= 253 && key.matches('^([a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$'))",
             &format!(
-                "{field} must have keys of at most 253 characters, of the form 'name' or 'prefix/name': a name of at most 63 letters, digits, '-', '_' and '.', \
+                "self.all(key, key.indexOf('/') <= 253 && \
+                 key.matches('^({SUBDOMAIN}/)?[A-Za-z0-9]([-A-Za-z0-9_.]{{0,61}}[A-Za-z0-9])?$'))"
+            ),
+            &format!(
+                "{field} must have keys of the form 'name' or 'prefix/name': a name of at most 63 letters, digits, '-', '_' and '.', \
                  a prefix that is a DNS subdomain"
             ),
         ),

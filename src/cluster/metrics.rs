@@ -49,6 +49,15 @@ pub struct FetchLabels {
     pub result: &'static str,
 }
 
+/// An object by name.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct NameLabels {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+}
+
 /// Every metric. Clones share their values.
 #[derive(Clone, Debug)]
 pub struct Metrics {
@@ -63,6 +72,8 @@ pub struct Metrics {
     pub api_requests: Family<ApiRequestLabels, Counter>,
     /// Fetches of keys.
     pub keys_fetches: Family<FetchLabels, Counter>,
+    /// When a tenant's next value becomes current, of those for which that can be foreseen.
+    pub secret_next_rotation: Family<NameLabels, Gauge>,
     /// Whether this process runs the controllers.
     pub leader: Gauge,
     /// When each watch last delivered something.
@@ -90,6 +101,13 @@ impl Default for Metrics {
         registry.register("api_requests", "Requests to the API server", api_requests.clone());
         let keys_fetches = Family::default();
         registry.register("keys_fetches", "Fetches of key sets that ended", keys_fetches.clone());
+        let secret_next_rotation = Family::default();
+        registry.register_with_unit(
+            "secret_next_rotation_timestamp",
+            "When a tenant's next value becomes current, as Unix time",
+            Unit::Seconds,
+            secret_next_rotation.clone(),
+        );
         let leader = Gauge::default();
         registry.register("leader", "1 where this process runs the controllers", leader.clone());
         let watch_last_event = Family::default();
@@ -109,6 +127,7 @@ impl Default for Metrics {
             objects,
             api_requests,
             keys_fetches,
+            secret_next_rotation,
             leader,
             watch_last_event,
             unreadable_objects,

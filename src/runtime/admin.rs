@@ -1,6 +1,9 @@
 //! `/livez`, `/readyz` and `/metrics`.
 
-use std::{future::Future, sync::Arc};
+use std::{
+    future::Future,
+    sync::{Arc, Mutex},
+};
 
 use axum::{
     Router,
@@ -16,7 +19,12 @@ use crate::{
         IdentityProvider, StrategyInstance, TenantJwtSecret, UserIdpAuthenticator,
         status::{HasCore as _, condition},
     },
-    cluster::{gate::Gate, metrics::ObjectLabels},
+    cluster::{
+        gate::Gate,
+        key::ObjectKey,
+        metrics::{NameLabels, ObjectLabels},
+        sync::lock,
+    },
     controllers::{context::Context, kinds::Managed},
 };
 
@@ -26,6 +34,8 @@ const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset
 struct Admin {
     ctx: Arc<Context>,
     gate: Gate,
+    /// One scrape at a time: each counts anew.
+    scrape: Arc<Mutex<()>>,
 }
 
 /// Serves until `stop` is done.
@@ -42,7 +52,7 @@ pub async fn serve(
         .route("/livez", get(|| async { "ok\n" }))
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
-        .with_state(Admin { ctx, gate });
+        .with_state(Admin { ctx, gate, scrape: Arc::default() });
     axum::serve(listener, router).with_graceful_shutdown(stop).await
 }
 
@@ -55,10 +65,12 @@ async fn readyz(State(admin): State<Admin>) -> Response {
 }
 
 async fn metrics(State(admin): State<Admin>) -> Response {
+    let _alone = lock(&admin.scrape);
     count::<IdentityProvider>(&admin.ctx);
     count::<TenantJwtSecret>(&admin.ctx);
     count::<UserIdpAuthenticator>(&admin.ctx);
     count::<StrategyInstance>(&admin.ctx);
+    foresee_rotations(&admin.ctx);
     match admin.ctx.metrics.to_text() {
         Ok(text) => ([(CONTENT_TYPE, OPEN_METRICS)], text).into_response(),
         Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
@@ -77,5 +89,17 @@ fn count<K: Managed>(ctx: &Context) {
     }
     for (ready, count) in counts {
         ctx.metrics.objects.get_or_create(&ObjectLabels { kind: K::KIND.as_str(), ready }).set(count);
+    }
+}
+
+/// Tells when secrets rotate, as their status has it; nothing of those that are gone.
+fn foresee_rotations(ctx: &Context) {
+    let metric = &ctx.metrics.secret_next_rotation;
+    metric.clear();
+    for object in TenantJwtSecret::objects(&ctx.world).store().state() {
+        if let Some(next) = object.status.as_ref().and_then(|status| status.next_rotation_time.as_ref()) {
+            let ObjectKey { namespace, name } = object.key();
+            metric.get_or_create(&NameLabels { namespace, name }).set(next.0.as_second());
+        }
     }
 }

@@ -11,9 +11,12 @@ mod links_and_strategies;
 mod refused;
 mod refused_idp;
 mod refused_others;
+mod refused_tenant;
 mod secrets;
 
 use std::{collections::BTreeMap, time::Instant};
+
+use Says::Must;
 
 use idp_operator::api::{IdentityProvider, StrategyInstance, TenantJwtSecret, UserIdpAuthenticator};
 use serde_json::{Value, json};
@@ -96,7 +99,11 @@ enum Says {
 }
 
 /// The rule on identifiers.
-const IDENTIFIER: Says = Says::Must("be without white space around it, and not blank");
+const IDENTIFIER: Says = Must("be without white space around it, and not blank");
+const OBJECT_NAME: Says = Must(
+    "be the name of an object: parts of lower-case letters, digits and '-', each with a letter or digit at both ends, \
+     with '.' between them",
+);
 const REQUIRED: Says = Says::Own("Required value");
 const LONGER_THAN_200: Says = Says::Own("Too long: may not be more than 200 bytes");
 const LONGER_THAN_253: Says = Says::Own("Too long: may not be more than 253 bytes");

@@ -1,5 +1,7 @@
 //! Borderline specs that must be accepted: no rule is over-strict.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use super::{Kind, all_as_expected};
@@ -14,6 +16,9 @@ async fn what_is_just_within_the_rules() {
     let header = |name: &str| (Kind::Idp, json!({ "headerName": name }));
     let tenant = |id: &str| (Kind::Tjs, json!({ "tenantId": id }));
     let secret = |name: &str, key: &str| (Kind::Tjs, json!({ "secretRef": { "name": name, "key": key } }));
+    let secret_name = |name: &str| (Kind::Tjs, json!({ "secretName": name }));
+    let rotation = |rotation: Value| (Kind::Tjs, json!({ "rotation": rotation }));
+    let template = |template: Value| (Kind::Tjs, json!({ "template": template }));
     let link = |field: &str, id: &str| (Kind::Uia, json!({ field: id }));
     let strategy = |field: &str, value: &str| (Kind::Si, json!({ field: value }));
     let rows: Vec<(Kind, Value)> = vec![
@@ -55,6 +60,36 @@ async fn what_is_just_within_the_rules() {
         (Kind::Tjs, json!({ "secretRef": { "name": "source" } })),
         secret("my.source-1", "..data"),
         secret(&"x".repeat(253), &"X".repeat(253)),
+        secret_name("a"),
+        secret_name("my.secret-1"),
+        secret_name(&"x".repeat(253)),
+        // Of another Secret than its own.
+        (Kind::Tjs, json!({ "secretName": "output", "secretRef": { "name": "source" } })),
+        rotation(json!({ "interval": "1h", "gracePeriod": "0s" })),
+        rotation(json!({ "interval": "87600h" })),
+        rotation(json!({ "interval": "24h1ms" })),
+        rotation(json!({ "interval": "60m", "gracePeriod": "3599s", "leadTime": "999ms" })),
+        rotation(json!({ "interval": "8784h1ms", "gracePeriod": "8760h", "leadTime": "24h" })),
+        rotation(json!({ "gracePeriod": "0s", "leadTime": "0s" })),
+        rotation(json!({ "gracePeriod": "0h0m0s0ms", "leadTime": "0ms" })),
+        rotation(json!({ "gracePeriod": "1h30m", "leadTime": "30m1h" })),
+        rotation(json!({ "gracePeriod": "999999ms1s1m1h1h", "leadTime": "00001h" })),
+        (
+            Kind::Tjs,
+            json!({ "secretRef": { "name": "source" }, "rotation": { "gracePeriod": "1h", "leadTime": "0m" } }),
+        ),
+        (Kind::Tjs, json!({ "adopt": true, "deletionPolicy": "Retain", "outputs": { "jwks": true, "raw": true } })),
+        template(json!({})),
+        template(json!({ "labels": {}, "annotations": {} })),
+        template(json!({ "labels": { "a": "", "A_b.c-1": "x", "example.com/x": "X_y.z-1" } })),
+        template(json!({ "labels": { "x": "x".repeat(63), "y".repeat(63): "y" } })),
+        template(json!({ "labels": { format!("{}/{}", "x".repeat(253), "y".repeat(63)): "y" } })),
+        // Like what is reserved, and not it.
+        template(
+            json!({ "labels": { "kubernetes.io": "x", "k8s.io.example.com/x": "x", "x.idp-operator.dev/x": "x" } }),
+        ),
+        template(json!({ "annotations": { "a": " any\ntext \u{1f511} {}", "b": "\u{1f511}".repeat(2048) } })),
+        template(json!({ "labels": (0..16).map(|number| (format!("a{number}"), "x")).collect::<BTreeMap<_, _>>() })),
         (Kind::Uia, json!({ "idpRef": null, "idpId": "0d3a6e5e-1cd6-4c5c-9a51-0a3f6e2f0b6f" })),
         (Kind::Uia, json!({ "idpRef": null, "idpId": "é".repeat(200) })),
         (Kind::Uia, json!({ "idpRef": { "name": "login.example-1" } })),
@@ -90,4 +125,5 @@ async fn the_longest_names() {
     for (kind, length) in [(Kind::Idp, 248), (Kind::Tjs, 249), (Kind::Uia, 253), (Kind::Si, 253)] {
         kind.apply(&scene, &"x".repeat(length), kind.good()).await.unwrap();
     }
+    Kind::Tjs.apply(&scene, &"y".repeat(253), Kind::Tjs.with(&json!({ "secretName": "short" }))).await.unwrap();
 }

@@ -6,6 +6,7 @@ use super::{
     IDENTIFIER, Kind, REQUIRED,
     Says::{self, Empty, Must, Whole},
     all_as_expected,
+    refused::OWN_OUTPUT,
 };
 use crate::support::Scene;
 
@@ -19,8 +20,11 @@ async fn immutable_fields() {
     const EXACTLY_ONE: &str = "exactly one of idpRef and idpId must be set";
     const EXCHANGED: &str = "idpRef and idpId must stay as they were created: one can't be exchanged for the other";
     const ID: Says = Whole("id must stay as it was created: it may be neither added nor removed");
+    const SECRET_NAME: Says = Whole("secretName must stay as it was created: it may be neither added nor removed");
     let id = "12345678-90ab-cdef-fedc-ab0987654321";
     let tenant = |what, after, says| ("tenantId", what, Kind::Tjs, json!({}), after, says);
+    let tenant_of = |field, what, after, says| (field, what, Kind::Tjs, json!({}), after, says);
+    let named = |field, what, after, says| (field, what, Kind::Tjs, json!({ "secretName": "output" }), after, says);
     let by_ref = |field, what, after, says| (field, what, Kind::Uia, json!({}), after, says);
     let by_id =
         |field, what, after, says| (field, what, Kind::Uia, json!({ "idpRef": null, "idpId": "1" }), after, says);
@@ -29,6 +33,11 @@ async fn immutable_fields() {
         tenant("changed", json!({ "tenantId": "other.example.com" }), IMMUTABLE),
         tenant("changed in case", json!({ "tenantId": "Acme.example.com" }), IMMUTABLE),
         tenant("removed", json!({ "tenantId": null }), REQUIRED),
+        named("secretName", "changed", json!({ "secretName": "other" }), IMMUTABLE),
+        named("spec.secretName", "removed", json!({}), SECRET_NAME),
+        tenant_of("spec.secretName", "added", json!({ "secretName": "other" }), SECRET_NAME),
+        // Not even by the name that it has.
+        tenant_of("spec.secretName", "added", json!({ "secretName": "made-6-jwt" }), SECRET_NAME),
         by_ref("userId", "changed", json!({ "userId": "2" }), IMMUTABLE),
         by_ref("userId", "removed", json!({ "userId": null }), REQUIRED),
         by_ref("idpUserId", "changed", json!({ "idpUserId": "midi" }), IMMUTABLE),
@@ -101,7 +110,23 @@ async fn mutable_fields() {
             Kind::Tjs,
             json!({}),
             json!({ "secretRef": { "name": "made-5-jwt" } }),
-            Whole("spec.secretRef.name must be another Secret than the output '<name>-jwt'"),
+            Whole(OWN_OUTPUT),
+        ),
+        (
+            "spec.rotation.interval",
+            "as long as the other phases now",
+            Kind::Tjs,
+            json!({ "rotation": { "interval": "3h", "leadTime": "1h", "gracePeriod": "1h" } }),
+            json!({ "rotation": { "interval": "3h", "leadTime": "2h", "gracePeriod": "1h" } }),
+            Whole("rotation.interval must be more than leadTime and gracePeriod together"),
+        ),
+        (
+            "spec.rotation",
+            "a source with an interval",
+            Kind::Tjs,
+            json!({ "rotation": { "interval": "100h" } }),
+            json!({ "rotation": { "interval": "100h" }, "secretRef": { "name": "source" } }),
+            Whole("rotation.interval must be absent with secretRef: a referenced value is replaced at its source"),
         ),
     ];
     all_are_refused(rows).await;

@@ -12,6 +12,9 @@ use crate::support::Scene;
 /// What is wrong, with which field, the change to a good spec, and what the API server says about that field.
 pub type Row = (&'static str, &'static str, Value, Says);
 
+/// Of an output that would be its own source.
+pub const OWN_OUTPUT: &str = "spec.secretRef.name must be another Secret than the output (secretName, or '<name>-jwt')";
+
 /// Tries them all.
 pub async fn all_are_refused(kind: Kind, rows: Vec<Row>) {
     let scene = Scene::new("refused").await;
@@ -47,14 +50,15 @@ async fn names() {
             "x".repeat(250),
             json!({}),
             "<nil>",
-            "metadata.name must be at most 249 characters, as the Secret '<name>-jwt' is named after it",
+            "metadata.name must be at most 249 characters, as the Secret '<name>-jwt' is named after it; or secretName must be set",
         ),
+        (Kind::Tjs, "acme".to_owned(), own_output, "spec.secretRef.name", OWN_OUTPUT),
         (
             Kind::Tjs,
             "acme".to_owned(),
-            own_output,
+            json!({ "secretName": "output", "secretRef": { "name": "output" } }),
             "spec.secretRef.name",
-            "spec.secretRef.name must be another Secret than the output '<name>-jwt'",
+            OWN_OUTPUT,
         ),
     ];
     for (kind, name, change, field, words) in rows {

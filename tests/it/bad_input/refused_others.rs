@@ -3,14 +3,11 @@
 use serde_json::json;
 
 use super::{
-    IDENTIFIER, Kind, LONGER_THAN_200, LONGER_THAN_253, REQUIRED,
+    IDENTIFIER, Kind, LONGER_THAN_200, LONGER_THAN_253, OBJECT_NAME, REQUIRED,
     Says::{self, Apply, Empty, Must, Own, Whole},
     UNKNOWN_FIELD,
     refused::{Row, all_are_refused},
 };
-
-const OBJECT_NAME: Says =
-    Must("be the name of an object: lower-case letters, digits, '-' and '.', a letter or digit at both ends");
 
 #[tokio::test]
 async fn tenant_jwt_secrets() {
@@ -50,6 +47,7 @@ async fn tenant_jwt_secrets() {
         name("upper case", "Source", OBJECT_NAME),
         name("white space after", "source ", OBJECT_NAME),
         name("of another namespace", "other/source", OBJECT_NAME),
+        name("two dots", "my..source", OBJECT_NAME),
         key("empty", "", Empty),
         key("254 characters", &"x".repeat(254), LONGER_THAN_253),
         key("white space inside", "my key", Must("be a data key: letters, digits, '-', '_' and '.'")),

@@ -4,11 +4,12 @@ use base64::{
     Engine as _,
     engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE},
 };
-use idp_operator::api::{TenantJwtSecret, tenant_jwt_secret::LastError};
+use idp_operator::api::{TenantJwtSecret, TenantJwtSecretStatus, tenant_jwt_secret::LastError};
+use k8s_openapi::api::core::v1::Secret;
 use serde_json::{Value, json};
 
 use super::{Answer, expect_answers};
-use crate::support::Scene;
+use crate::support::{Scene, scene::version};
 
 const TOO_SHORT_256: &str = "the value must be at least 32 bytes for HS256, decoded, but is 31";
 const TOO_SHORT_384: &str = "the value must be at least 48 bytes for HS384, decoded, but is 47";
@@ -160,6 +161,8 @@ fn rows() -> Vec<Row> {
         broken("space-inside", "HS256", [base64(bytes(30)), b" ".to_vec(), base64(bytes(30))].concat(), &[NOT_BASE64]),
         broken("4097-bytes", "HS512", base64(bytes(4097)), &[TOO_LONG]),
         broken("100-kilobytes", "HS256", base64(bytes(100_000)), &[TOO_LONG]),
+        // As large as a Secret can be.
+        broken("1-mebibyte", "HS256", base64(bytes(3 << 18)), &[TOO_LONG]),
         good("least-256", "HS256", base64(bytes(32))),
         good("least-384", "HS384", base64(bytes(48))),
         good("least-512", "HS512", base64(bytes(64))),
@@ -196,4 +199,44 @@ async fn every_bad_value_is_told_by_the_seed_s_words() {
         let value = value.and_then(|value| String::from_utf8(value).ok());
         assert!(value.is_none_or(|value| !text.contains(&value[..value.len().min(16)])), "{name}: {text}");
     }
+}
+
+#[tokio::test]
+async fn whatever_a_good_value_s_source_becomes_the_value_is_kept_and_served() {
+    let scene = Scene::new("secrets").await;
+    let _operator = scene.operator().await;
+    let is_of_a_source =
+        |row: &Row| row.answer.verdict.starts_with("False") && row.spec["secretRef"]["name"] != "source";
+    let rows: Vec<Row> =
+        rows().into_iter().filter(is_of_a_source).filter(|row| row.spec["secretRef"].is_object()).collect();
+    for row in &rows {
+        scene.secret(&format!("{}-source", row.name), "secret", &base64(bytes(80))).await;
+        scene.apply::<TenantJwtSecret>(row.name, row.spec.clone()).await;
+    }
+    let mut good = Vec::new();
+    for row in &rows {
+        let object: TenantJwtSecret = scene.verdict(row.name, "True", "Ready").await;
+        let output = scene.api::<Secret>().get(&format!("{}-jwt", row.name)).await.unwrap();
+        good.push((row.name, version(&output), object.status.unwrap()));
+    }
+    for row in &rows {
+        let source = format!("{}-source", row.name);
+        match &row.source {
+            Some((key, value)) => drop(scene.secret(&source, key, value).await),
+            None => scene.delete::<Secret>(&source).await,
+        }
+    }
+    expect_answers::<TenantJwtSecret>(&scene, rows.into_iter().map(|row| (row.name.to_owned(), row.answer)).collect())
+        .await;
+    let mut wrong = Vec::new();
+    for (name, before, served) in good {
+        let told = scene.api::<TenantJwtSecret>().get(name).await.unwrap().status.unwrap();
+        let is_told =
+            |status: &TenantJwtSecretStatus| [&status.secret_name, &status.key_id, &status.algorithm].map(Clone::clone);
+        let after = version(&scene.api::<Secret>().get(&format!("{name}-jwt")).await.unwrap());
+        if after != before || is_told(&told) != is_told(&served) {
+            wrong.push(name);
+        }
+    }
+    assert_eq!(wrong, Vec::<&str>::new());
 }
