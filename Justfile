@@ -39,3 +39,7 @@ demo *ARGS:
 # Measures a cold start against a bare client that does the same writes; takes the number of objects
 bench *ARGS:
     cargo bench --bench cold_start -- {{ ARGS }}
+
+# Feeds random input to a target of tests/fuzz (policy, output) until it fails; takes a file, and options after `--`
+fuzz TARGET *ARGS:
+    cargo fuzz run --fuzz-dir tests/fuzz --sanitizer none {{ TARGET }} {{ ARGS }}
