@@ -23,6 +23,7 @@ mod layers;
 mod pipeline;
 mod program;
 mod reasons;
+mod rotation;
 mod strategy_instance;
 mod support;
 mod tenant_jwt_secret;
