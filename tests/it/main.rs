@@ -10,6 +10,7 @@
     reason = "tests"
 )]
 
+mod adoption;
 mod bad_input;
 mod chart;
 mod claims;
