@@ -18,6 +18,7 @@ mod consumers;
 mod contest;
 mod crash;
 mod crds;
+mod hygiene;
 mod identity_provider;
 mod interop;
 mod layers;
