@@ -10,6 +10,7 @@
     reason = "tests"
 )]
 
+mod adoption;
 mod bad_input;
 mod chart;
 mod claims;
@@ -17,12 +18,14 @@ mod consumers;
 mod contest;
 mod crash;
 mod crds;
+mod hygiene;
 mod identity_provider;
 mod interop;
 mod layers;
 mod pipeline;
 mod program;
 mod reasons;
+mod rotation;
 mod strategy_instance;
 mod support;
 mod tenant_jwt_secret;

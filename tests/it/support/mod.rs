@@ -8,6 +8,7 @@ pub mod operator;
 pub mod plane;
 pub mod proxy;
 pub mod scene;
+pub mod tenant;
 
 pub use history::History;
 pub use key_server::KeyServer;
@@ -16,3 +17,4 @@ pub use operator::Operator;
 pub use plane::Plane;
 pub use proxy::Proxy;
 pub use scene::{Scene, ready};
+pub use tenant::Tenant;
