@@ -98,6 +98,13 @@ async fn a_good_secret_is_taken_over_with_all_that_is_on_it_and_never_owned() {
         is_whole(&tenant.output().await);
         tenant.is_quiet().await;
     }
+    // Nor when it loses the mark of it.
+    tenant.ready(json!({ "adopt": true })).await;
+    scene
+        .merge::<Secret>("acme-jwt", json!({ "metadata": { "annotations": { "idp-operator.dev/adopted": null } } }))
+        .await;
+    tenant.is_quiet().await;
+    is_whole(&tenant.output().await);
     // It rotates as any other.
     tenant.rotate("once").await;
     let (_, rotated) = tenant.settled(|values| !values.current.is(&adopted.current)).await;

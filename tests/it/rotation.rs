@@ -5,6 +5,7 @@ mod held;
 mod lead;
 mod overlaps;
 mod planted;
+mod referenced;
 mod token;
 
 use jiff::{SignedDuration, Timestamp};

@@ -2,13 +2,14 @@
 
 use idp_operator::api::TenantJwtSecret;
 use k8s_openapi::api::core::v1::Secret;
+use kube::ResourceExt as _;
 use serde_json::{Value, json};
 
 use super::{foreign, other_owner};
 use crate::support::{
     Scene, Tenant, ready,
     scene::{conditions, core, version},
-    tenant::base64,
+    tenant::{base64, text},
 };
 
 #[tokio::test]
@@ -27,11 +28,12 @@ async fn each_is_told_why_and_never_touched() {
             "annotations": { "idp-operator.dev/tenant-id": tenant, "idp-operator.dev/format": format },
         } })
     };
-    let opaque = "can't be adopted, as its type must be Opaque: delete it";
-    let has_controller = "can't be adopted, as another controller owns it: delete it";
-    let breaks = "can't be adopted, as its key 'secret' must hold a value that obeys the rules: delete it, correct it";
-    let another = "can't be adopted, as it is another tenant's: delete it";
-    let later = "was written by a later version of the operator: delete it, install that";
+    let opaque = ", nor can it be adopted, as its type must be Opaque: delete it";
+    let has_controller = ", nor can it be adopted, as another controller owns it: delete it";
+    let breaks = ", nor can it be adopted, as its key 'secret' must hold a value that obeys the rules: delete it, or correct its \
+                  value and set adopt to true";
+    let another = ", but for another TenantJwtSecret: delete it";
+    let later = ", but by another version of the operator: delete it";
     let value = |value: &str| json!({ "stringData": { "secret": value } });
     let rows: Vec<(&'static str, Value, &str)> = vec![
         ("typed", json!({ "type": "example.com/other" }), opaque),
@@ -57,7 +59,9 @@ async fn each_is_told_why_and_never_touched() {
     let mut wrong = Vec::new();
     for (name, secret, why) in made {
         let object: TenantJwtSecret = scene.verdict(name, "False", "SecretConflict").await;
-        let expected = format!("Secret '{name}-jwt' {why}, or name another one in secretName of a new object");
+        let expected = format!(
+            "Secret '{name}-jwt' was not made for this tenant{why}, or name another one in secretName of a new TenantJwtSecret"
+        );
         let (.., message) = ready(&object).unwrap();
         if message != expected {
             wrong.push(format!("{name}\n  is   {message}\n  not  {expected}"));
@@ -76,21 +80,23 @@ async fn what_is_corrected_or_asked_for_is_taken_over() {
     let scene = Scene::new("refuse").await;
     let _operator = scene.operator().await;
     let tenant = Tenant::new(&scene);
-    let before = foreign(&scene, "acme-jwt", json!({ "stringData": { "secret": "short" } })).await;
+    let before = foreign(&scene, "acme-jwt", json!({})).await;
     tenant.apply(json!({})).await;
     let object: TenantJwtSecret = scene.verdict("acme", "False", "SecretConflict").await;
     assert_eq!(
         ready(&object).unwrap().2,
-        "Secret 'acme-jwt' was not made for this tenant: delete it, set adopt to true to take it over, or name another one \
-         in secretName of a new object"
+        "Secret 'acme-jwt' was not made for this tenant: delete it, or set adopt to true to have it taken over, or name \
+         another one in secretName of a new TenantJwtSecret"
     );
+    tenant.plant(&[("secret", Some("short"))]).await;
+    let breaks = |object: &TenantJwtSecret| {
+        ready(object).is_some_and(|(.., message)| message.contains("must hold a value that obeys the rules"))
+    };
+    scene.until::<TenantJwtSecret>("acme", breaks).await;
     tenant.apply(json!({ "adopt": true })).await;
-    scene
-        .until::<TenantJwtSecret>("acme", |object| {
-            ready(object).is_some_and(|(.., message)| message.contains("obeys the rules"))
-        })
-        .await;
-    assert_eq!(version(&tenant.output().await), version(&before));
+    scene.until::<TenantJwtSecret>("acme", breaks).await;
+    assert_eq!(text(&tenant.output().await, "secret").as_deref(), Some("short"));
+    assert_eq!(tenant.output().await.labels(), before.labels());
     tenant.plant(&[("secret", Some(&base64(super::GOOD)))]).await;
     let (_, values) = tenant.ready(json!({ "adopt": true })).await;
     assert_eq!(values.current.value, base64(super::GOOD));

@@ -3,13 +3,18 @@
 use std::time::Duration;
 
 use idp_operator::api::TenantJwtSecret;
-use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::api::core::v1::{Namespace, Secret};
+use kube::{
+    Api,
+    api::{Patch, PatchParams},
+};
 use serde_json::json;
 
 use super::rotation;
 use crate::support::{
     Plane, Scene, Tenant,
     operator::Start,
+    plane::SYSTEM,
     scene::{core, version},
     tenant::{GOOD, after, base64, now, text, values},
 };
@@ -94,6 +99,39 @@ async fn who_lost_the_tenant_ends_the_phases_of_the_secret_that_it_keeps() {
     there.verdict::<TenantJwtSecret>("acme", "True", "Ready").await;
     let (_, third) = tenant.settled(|values| values.next.is_some()).await;
     assert!(third.current.is(&next));
+}
+
+#[tokio::test]
+async fn a_namespace_that_may_not_hold_the_tenant_any_more_ends_the_phases_of_the_secret_that_it_keeps() {
+    let scene = Scene::new("unclaimed").await;
+    let claim = async |tenants: Option<&str>| {
+        let patch = Patch::Merge(json!({ "metadata": { "annotations": { "idp-operator.dev/tenants": tenants } } }));
+        let namespaces = Api::<Namespace>::all(scene.client.clone());
+        namespaces.patch(&scene.namespace, &PatchParams::default(), &patch).await.unwrap();
+    };
+    claim(Some("*.example.com")).await;
+    // A namespace is read by its name.
+    let (plane, account) = (Plane::shared(), format!("{SYSTEM}:idp-operator"));
+    let in_it = ["--namespace", scene.namespace.as_str()];
+    plane.kubectl(&[&["create", "role", "claims", "--verb=get", "--resource=namespaces"], &in_it[..]].concat());
+    let binding = ["create", "rolebinding", "claims", "--role=claims", "--serviceaccount", account.as_str()];
+    plane.kubectl(&[&binding, &in_it[..]].concat());
+    let start = || Start::new(&Plane::shared().operator_kubeconfig).arg("--tenant-claims=required");
+    let start = || start().arg("--watch-namespace").arg(&scene.namespace);
+    let operator = start().ready().await;
+    let tenant = Tenant::new(&scene);
+    let (_, first) = tenant.ready(rotation("4s", "2s")).await;
+    tenant.rotate("a").await;
+    let next = tenant.settled(|values| values.next.is_some()).await.1.next.unwrap();
+    claim(None).await;
+    operator.terminate();
+    let _operator = start().ready().await;
+    scene.verdict::<TenantJwtSecret>("acme", "False", "TenantNotClaimed").await;
+    let (_, second) = tenant.settled(|values| values.current.is(&next)).await;
+    let previous = second.previous.unwrap();
+    assert!(now() >= next.time && previous.is(&first.current));
+    tenant.settled(|values| values.previous.is_none()).await;
+    assert!(now() >= previous.time);
 }
 
 #[tokio::test]
