@@ -23,6 +23,7 @@ test:
 # Tests the secrets with other languages' libraries; `tests/interop/install` installs these
 interop:
     tests/interop/install --where
+    cargo test --test it -- --ignored --list interop | grep -q ': test$'
     cargo test --test it -- --ignored interop
 
 # What CI runs
