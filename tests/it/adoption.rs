@@ -151,6 +151,13 @@ async fn a_value_is_adopted_for_what_it_is_good_for_and_then_follows_the_spec() 
         Tenant::named(&scene, "referenced").ready(json!({ "adopt": true, "secretRef": { "name": "source" } })).await;
     assert_eq!((adopted.current.value, adopted.previous.unwrap().value), (base64(&other), base64(GOOD)));
 
+    // So does a token that is there already.
+    foreign(&scene, "token-jwt", json!({})).await;
+    let tenant = Tenant::named(&scene, "token");
+    tenant.create(json!({ "adopt": true }), "once").await;
+    let (_, adopted) = tenant.settled(|values| values.previous.is_some()).await;
+    assert_eq!(adopted.previous.unwrap().value, base64(GOOD));
+
     // There is nothing to adopt: one is made, and owned.
     let tenant = Tenant::named(&scene, "nothing");
     let (object, _) = tenant.ready(json!({ "adopt": true })).await;

@@ -90,3 +90,19 @@ async fn a_broken_output_gets_the_source_s_value_again_and_none_where_the_source
     // It was only ever read.
     assert_eq!(scene.api::<Secret>().get("source").await.unwrap().resource_version(), source.resource_version());
 }
+
+#[tokio::test]
+async fn a_token_that_did_nothing_to_a_reference_rotates_once_the_reference_ends() {
+    let scene = Scene::new("source").await;
+    let _operator = scene.operator().await;
+    let tenant = Tenant::new(&scene);
+    scene.secret("source", "secret", base64(GOOD).as_bytes()).await;
+    let (_, first) = tenant.ready(referenced("HS256")).await;
+    tenant.rotate("waiting").await;
+    tenant.is_quiet().await;
+    tenant.apply(json!({ "rotation": { "gracePeriod": "1h" } })).await;
+    let (_, second) = tenant.settled(|values| !values.current.is(&first.current)).await;
+    assert!(second.previous.as_ref().unwrap().is(&first.current));
+    tenant.is_quiet().await;
+    assert_eq!(tenant.settled(|_| true).await.1, second);
+}
