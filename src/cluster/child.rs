@@ -12,7 +12,7 @@ use kube::{Api, Client, Resource, api::PostParams};
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{error::Error, key::ObjectKey};
-use crate::api::labels::OPERATOR;
+use crate::api::{TenantJwtSecret, labels::OPERATOR};
 
 /// An output's type.
 pub trait Child:
@@ -24,6 +24,11 @@ pub trait Child:
 
 impl Child for Secret {
     const KIND: &'static str = "Secret";
+}
+
+/// Not an output, but read like one.
+impl Child for TenantJwtSecret {
+    const KIND: &'static str = "TenantJwtSecret";
 }
 
 impl Child for ConfigMap {

@@ -27,7 +27,7 @@ pub enum Error {
         name: String,
     },
     /// What this process knows of the object is older than what its output was written for.
-    #[error("Secret '{name}' was written for a later generation of the object: its change has not arrived here yet")]
+    #[error("Secret '{name}' was written for a later generation of the object, which has not arrived here yet")]
     Behind {
         /// Name of the output.
         name: String,

@@ -80,6 +80,12 @@ impl Contests {
         Standing { takes_part: !contests.is_empty(), rival: holder.map(|holder| holder.request.key.clone()) }
     }
 
+    /// UID of the object of this name, if it takes part.
+    #[must_use]
+    pub fn uid(&self, request: &Request) -> Option<String> {
+        self.contenders.get(request).map(|contender| contender.uid.clone())
+    }
+
     /// The object of this name changed, came or went. One that is being deleted holds nothing.
     pub fn contend<K: Managed>(&mut self, request: &Request, new: Option<&K>) -> Vec<Request> {
         let live = new.filter(|new| new.meta().deletion_timestamp.is_none());

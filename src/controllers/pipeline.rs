@@ -6,7 +6,7 @@
 //! observe → decide → apply (raced: again, with live reads)
 //!    │ failed ─▶ report: Ready=Unknown (2nd failure in a row, or a new generation) ─▶ back-off
 //!    ▼
-//! report: status, if it differs; then an Event, if the verdict changed
+//! Events of what was done; report: status, if it differs; then an Event, if the verdict changed
 //! ```
 
 use std::{sync::Arc, time::Duration};

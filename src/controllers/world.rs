@@ -176,6 +176,12 @@ impl World {
         read(&self.contests).standing(object)
     }
 
+    /// UID of the object of this name that contends for something, even if it can't be read any more.
+    #[must_use]
+    pub fn contender(&self, request: &Request) -> Option<String> {
+        read(&self.contests).uid(request)
+    }
+
     /// The object of this name changed, came or went: wakes all who contend for what has another holder by it.
     pub fn contend<K: Managed>(&self, request: &Request, new: Option<&K>) {
         self.wake_all(write(&self.contests).contend(request, new));

@@ -12,7 +12,11 @@ use crate::{
         TenantJwtSecret, TenantJwtSecretStatus, labels,
         tenant_jwt_secret::{DeletionPolicy, Outputs},
     },
-    domain::{secret_output::OutputFacts, template},
+    domain::{
+        secret_output::{Form, OutputFacts},
+        template,
+        verdicts::tenant_jwt_secret::TENANT_VALID,
+    },
 };
 
 /// Name of the output.
@@ -48,6 +52,7 @@ pub fn desired(object: &TenantJwtSecret, parts: &Parts<'_>, existing: Option<Sec
 #[must_use]
 pub fn is_described(object: &TenantJwtSecret, output: &OutputFacts) -> bool {
     output.is_managed
+        && !output.is_ahead_of(&object.uid().unwrap_or_default(), object.metadata.generation.unwrap_or_default())
         && output.tenant_id.as_ref() == Some(&object.spec.tenant_id)
         && output.format.as_deref() == Some(labels::FORMAT_V1)
         && output.template.is(object.spec.template.as_ref())
@@ -55,11 +60,17 @@ pub fn is_described(object: &TenantJwtSecret, output: &OutputFacts) -> bool {
         && output.is_adopted == is_adopted(object, output)
 }
 
-/// Whether the further forms of its values are those that the spec asks for.
+/// Whether the further forms of its values are those that the spec asks for. Made anew from a damaged value they would
+/// lose it: as long as it is, those that are asked for are right as they are.
 #[must_use]
 pub fn has_its_forms(object: &TenantJwtSecret, output: &OutputFacts) -> bool {
     let asked = object.spec.outputs;
-    output.jwks.is_as_asked(asked.jwks) && output.raw.is_as_asked(asked.raw)
+    let is = |form: Form, is_asked: bool| match (is_asked, output.current.is_whole()) {
+        (true, true) => form.is_right,
+        (true, false) => true,
+        (false, _) => !form.exists,
+    };
+    is(output.jwks, asked.jwks) && is(output.raw, asked.raw)
 }
 
 /// Sets all that describes it; what others put there stays.
@@ -86,14 +97,17 @@ fn is_adopted(object: &TenantJwtSecret, output: &OutputFacts) -> bool {
     output.is_adopted || !output.is_ours(&object.spec.tenant_id, &uid) || lost_its_mark(object, output, &uid)
 }
 
-/// Whether somebody took away that it was adopted: the status of this very generation says that it is retained, although
-/// that is not asked for.
+/// Whether somebody took away that it was adopted: when the object held the tenant with this very spec, the Secret was told
+/// to be retained, although that is not asked for.
 fn lost_its_mark(object: &TenantJwtSecret, output: &OutputFacts, uid: &str) -> bool {
-    let is_of_this_spec =
-        |status: &&TenantJwtSecretStatus| status.core.observed_generation == object.metadata.generation;
+    // A failure stamps the status with a generation that nothing was done for yet; not so its conditions.
+    let is_of_this_spec = |status: &&TenantJwtSecretStatus| {
+        status.core.condition(TENANT_VALID).is_some_and(|condition| {
+            condition.status == "True" && condition.observed_generation == object.metadata.generation
+        })
+    };
     let told = object.status.as_ref().filter(is_of_this_spec).and_then(|status| status.deletion_policy);
-    object.spec.adopt
-        && object.spec.deletion_policy == DeletionPolicy::Delete
+    object.spec.deletion_policy == DeletionPolicy::Delete
         && told == Some(DeletionPolicy::Retain)
         && !output.is_owned_by(uid)
 }

@@ -9,7 +9,7 @@ use crate::{
     domain::{
         oct_jwks, policy,
         rotation::{Change, Current, Next, Previous},
-        secret_output::{MAX_TOKENS, OutputFacts, Role, key, key_id, text, tokens},
+        secret_output::{MAX_TOKENS, OutputFacts, Role, Slot, key, key_id, text, tokens},
     },
 };
 
@@ -94,14 +94,16 @@ pub fn change(parts: &Parts<'_>, secret: &mut Secret) {
     }
 }
 
-/// Makes the further forms of the values anew, and takes away those that are not asked for.
+/// Makes the further forms of the values anew, and takes away those that are not asked for. A damaged value leaves them as
+/// they are: they may hold the last good one.
 pub fn set_forms(outputs: Outputs, secret: &mut Secret) {
-    let jwks = outputs.jwks.then(|| oct_jwks::jwks(secret));
-    let raw = if outputs.raw { oct_jwks::raw(secret) } else { None };
-    for (name, form) in [(key::JWKS, jwks), (key::RAW, raw)] {
+    let is_whole = Slot::read(secret, Role::Current).is_whole();
+    let jwks = Some(oct_jwks::jwks(secret));
+    for (name, is_asked, form) in [(key::JWKS, outputs.jwks, jwks), (key::RAW, outputs.raw, oct_jwks::raw(secret))] {
         match form {
-            Some(bytes) => put(secret, name, bytes.to_vec()),
-            None => remove(secret, name),
+            _ if !is_asked => remove(secret, name),
+            Some(bytes) if is_whole => put(secret, name, bytes.to_vec()),
+            _ => {}
         }
     }
 }

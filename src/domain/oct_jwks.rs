@@ -7,9 +7,8 @@ use serde::{Serialize, Serializer};
 
 use super::{
     policy,
-    secret_output::{Role, key_id, text},
+    secret_output::{Role, Slot, key_id, text},
 };
-use crate::api::tenant_jwt_secret::SigningAlgorithm;
 
 /// Bytes that hold a value. They are overwritten when they go.
 pub type Bytes = Zeroizing<Vec<u8>>;
@@ -42,8 +41,9 @@ pub fn jwks(secret: &Secret) -> Bytes {
 }
 
 fn jwk(secret: &Secret, role: Role) -> Option<Jwk<'_>> {
-    let [value, algorithm, ..] = role.keys();
-    let alg = SigningAlgorithm::parse(text(secret, algorithm)?)?.as_str();
+    let slot = Slot::read(secret, role);
+    let alg = slot.algorithm.filter(|_| slot.is_whole())?.as_str();
+    let [value, ..] = role.keys();
     let decoded = policy::decode(text(secret, value)?.as_bytes()).ok()?;
     let k = Zeroizing::new(URL_SAFE_NO_PAD.encode(decoded.as_slice()));
     Some(Jwk { kty: "oct", kid: key_id(secret, role)?, alg, use_: "sig", k })

@@ -23,7 +23,7 @@
 //!
 //! # Guarantees
 //! - A good value is replaced only for another algorithm, another referenced value, its age, or a token, once each.
-//! - A good value that is replaced is PREVIOUS for `gracePeriod`; no other write shortens that.
+//! - A good value that is replaced is PREVIOUS for `gracePeriod`, or until the value after it becomes PREVIOUS itself.
 //! - Times are fixed when they are written: a late operator lengthens a phase, and never shortens one.
 
 use jiff::{SignedDuration, Timestamp};
@@ -57,7 +57,7 @@ pub enum Mode {
     Generated(SigningAlgorithm),
     /// The referenced value, which obeys the rules for this algorithm; and whether the output has it.
     Referenced(SigningAlgorithm, bool),
-    /// There should be a referenced value, and there is no good one.
+    /// There should be a referenced value, and there is no good one, or none may be published.
     ReferencedBad,
     /// No values are made: phases under way end in time.
     Held,
@@ -161,7 +161,7 @@ pub fn change(output: Option<&OutputFacts>, terms: &Terms, mode: Mode, now: Time
     let mut change = match mode {
         Mode::Generated(algorithm) => state.generated(algorithm),
         Mode::Referenced(algorithm, is_published) => state.referenced(algorithm, is_published),
-        Mode::ReferencedBad => Change { current: state.kept(), next: Next::Remove, ..Change::NONE },
+        Mode::ReferencedBad => state.referenced_bad(),
         Mode::Held => state.held(),
     };
     if change.previous == Previous::Keep && output.previous.exists && !state.previous_stays() {
@@ -248,6 +248,15 @@ impl State<'_> {
         Change { next: Next::Remove, ..change }
     }
 
+    /// What is there stays, but for the next value: unless that is the only good one.
+    fn referenced_bad(&self) -> Change {
+        let current = match (self.good_for(None), self.output.next_from(self.now)) {
+            (None, Some(_)) => Current::Promote(self.why_repaired()),
+            _ => self.kept(),
+        };
+        Change { current, next: Next::Remove, ..Change::NONE }
+    }
+
     /// Phases under way end in time.
     fn held(&self) -> Change {
         match self.output.next_from(self.now) {
@@ -284,11 +293,11 @@ impl State<'_> {
         if self.output.current.value.is_none() { Why::Missing } else { Why::Broken }
     }
 
-    /// What the current value is for, if it obeys that. Where that got lost: what the status says, what the spec says, or
+    /// What the current value is for, if it obeys that. Where that got lost: what the spec says, what the status says, or
     /// the strongest, of those that it obeys.
     fn good_for(&self, spec: Option<SigningAlgorithm>) -> Option<SigningAlgorithm> {
         let obeys = |algorithm: &SigningAlgorithm| self.output.current.obeys(*algorithm);
-        let known = [self.terms.algorithm, spec].into_iter().flatten();
+        let known = [spec, self.terms.algorithm].into_iter().flatten();
         match self.output.current.algorithm {
             Some(algorithm) => Some(algorithm).filter(obeys),
             None => known.chain(SigningAlgorithm::ALL.into_iter().rev()).find(obeys),

@@ -82,7 +82,9 @@ pub struct Slot {
 }
 
 impl Slot {
-    fn read(secret: &Secret, role: Role) -> Self {
+    /// Reads one of a Secret's values.
+    #[must_use]
+    pub fn read(secret: &Secret, role: Role) -> Self {
         let [value, algorithm, _, time] = role.keys();
         Self {
             exists: role.keys().into_iter().any(|name| data(secret, name).is_some()),
@@ -162,12 +164,6 @@ impl Form {
     fn read(secret: &Secret, name: &str, made: impl FnOnce() -> Option<oct_jwks::Bytes>) -> Self {
         let there = data(secret, name).map(|bytes| bytes.0.as_slice());
         Self { exists: there.is_some(), is_right: there == made().as_ref().map(|made| made.as_slice()) }
-    }
-
-    /// Whether it is as it is asked for.
-    #[must_use]
-    pub const fn is_as_asked(self, is_asked_for: bool) -> bool {
-        if is_asked_for { self.is_right } else { !self.exists }
     }
 }
 

@@ -98,13 +98,19 @@ async fn a_good_secret_is_taken_over_with_all_that_is_on_it_and_never_owned() {
         is_whole(&tenant.output().await);
         tenant.is_quiet().await;
     }
-    // Nor when it loses the mark of it.
-    tenant.ready(json!({ "adopt": true })).await;
-    scene
-        .merge::<Secret>("acme-jwt", json!({ "metadata": { "annotations": { "idp-operator.dev/adopted": null } } }))
-        .await;
-    tenant.is_quiet().await;
-    is_whole(&tenant.output().await);
+    // Nor when it loses the mark of it. A forged generation is no obstacle either.
+    for fields in [json!({ "adopt": true }), json!({ "adopt": false })] {
+        tenant.ready(fields).await;
+        let uid = tenant.object().await.uid().unwrap();
+        let damage =
+            json!({ "idp-operator.dev/adopted": null, "idp-operator.dev/written-for": format!("{uid}/999999") });
+        scene.merge::<Secret>("acme-jwt", json!({ "metadata": { "annotations": damage } })).await;
+        tenant.until(|secret| secret.annotations().contains_key("idp-operator.dev/adopted")).await;
+        tenant.is_quiet().await;
+        let output = tenant.output().await;
+        is_whole(&output);
+        assert!(!output.annotations()["idp-operator.dev/written-for"].ends_with("/999999"));
+    }
     // It rotates as any other.
     tenant.rotate("once").await;
     let (_, rotated) = tenant.settled(|values| !values.current.is(&adopted.current)).await;

@@ -45,6 +45,10 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 - apiGroups: [idp-operator.dev]
   resources: [identityproviders, tenantjwtsecrets, useridpauthenticators, strategyinstances]
   verbs: [list, watch]
+# Where another pod knew a later spec.
+- apiGroups: [idp-operator.dev]
+  resources: [tenantjwtsecrets]
+  verbs: [get]
 # Status is written by server-side apply. Specs, labels and finalizers are never written.
 - apiGroups: [idp-operator.dev]
   resources:

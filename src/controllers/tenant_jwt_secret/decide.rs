@@ -15,7 +15,7 @@ use crate::{
         policy::{self, Violation},
         rotation::{self, Change, Mode, Terms},
         secret_output::OutputFacts,
-        verdicts::tenant_jwt_secret::{Conflict, TenantProblem},
+        verdicts::tenant_jwt_secret::{Conflict, SECRET_CONFIGURED, TenantProblem},
     },
 };
 
@@ -44,7 +44,7 @@ pub fn plan(object: &TenantJwtSecret, seen: &Observed) -> Plan {
     let mut plan = Plan { change: Change::NONE, is_written: false, describes: true, mode, terms, problem };
     if let Some(conflict) = seen.output.as_ref().and_then(|output| conflict(object, seen, output)) {
         // Who does not hold the tenant has nothing to say about the Secret either.
-        if mode != Mode::Held {
+        if plan.problem.as_ref().is_none_or(|problem| problem.condition() == SECRET_CONFIGURED) {
             plan.problem = Some(TenantProblem::SecretConflict { secret: desired::secret::name(object), conflict });
         }
         return plan;
@@ -59,9 +59,7 @@ pub fn plan(object: &TenantJwtSecret, seen: &Observed) -> Plan {
     // A Secret without an owner is not made to go with an object that does not even hold the tenant.
     let holds_tenant = seen.claimed && seen.rival.is_none();
     let describes = holds_tenant || output.is_owned_by(&object.uid().unwrap_or_default());
-    // Made anew from a value that is damaged, they would lose it.
-    let has_its_forms = !output.current.is_whole() || desired::secret::has_its_forms(object, output);
-    let is_changed = !change.is_none() || describes && !has_its_forms;
+    let is_changed = !change.is_none() || describes && !desired::secret::has_its_forms(object, output);
     let is_described = !describes || desired::secret::is_described(object, output);
     if is_changed && output.immutable {
         let immutable = TenantProblem::SecretImmutable { secret: desired::secret::name(object) };
@@ -71,16 +69,17 @@ pub fn plan(object: &TenantJwtSecret, seen: &Observed) -> Plan {
 }
 
 fn mode(object: &TenantJwtSecret, seen: &Observed) -> (Mode, Option<TenantProblem>) {
+    let held = if object.spec.secret_ref.is_some() { Mode::ReferencedBad } else { Mode::Held };
     if !seen.claimed {
-        return (Mode::Held, Some(TenantProblem::TenantNotClaimed));
+        return (held, Some(TenantProblem::TenantNotClaimed));
     }
     if let Some(rival) = &seen.rival {
         let is_near = object.namespace().as_ref() == Some(&rival.key.namespace);
         let holder = is_near.then(|| rival.key.name.clone());
-        return (Mode::Held, Some(TenantProblem::TenantConflict { holder }));
+        return (held, Some(TenantProblem::TenantConflict { holder }));
     }
     let Some(algorithm) = object.spec.signing_algorithm else {
-        return (Mode::Held, Some(TenantProblem::SigningAlgorithmNotConfigured));
+        return (held, Some(TenantProblem::SigningAlgorithmNotConfigured));
     };
     match &seen.source {
         Source::Generated => (Mode::Generated(algorithm), None),

@@ -14,12 +14,9 @@ use super::{
     context::Context,
     pipeline::{Reads, Step},
 };
-use kube::ResourceExt as _;
-
 use crate::{
     api::{TenantJwtSecret, TenantJwtSecretStatus},
     cluster::error::Error,
-    desired,
 };
 
 /// Looks at one tenant's secret.
@@ -32,11 +29,7 @@ pub async fn step(
     reads: Reads,
 ) -> Result<Step<TenantJwtSecretStatus>, Error> {
     let seen = observe::observe(&object, &ctx, reads).await?;
-    let generation = object.metadata.generation.unwrap_or_default();
-    if seen.output.as_ref().is_some_and(|output| output.is_ahead_of(&object.uid().unwrap_or_default(), generation)) {
-        // Another process knows a later spec: this one must not take that back.
-        return Err(Error::Behind { name: desired::secret::name(&object) });
-    }
+    observe::is_latest(&object, &ctx, &seen).await?;
     let plan = decide::plan(&object, &seen);
     let output = apply::apply(&object, &ctx, &plan, &seen).await?;
     Ok(verdict::verdict(&object, &seen, &plan, output.as_ref()).into())

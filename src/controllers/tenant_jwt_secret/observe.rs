@@ -8,7 +8,7 @@ use secrecy::ExposeSecret as _;
 use crate::{
     api::TenantJwtSecret,
     cluster::{child, error::Error, key::ObjectKey},
-    controllers::{contests::Standing, context::Context, kinds::Managed as _, pipeline::Reads},
+    controllers::{contests::Standing, context::Context, kinds::Managed as _, pipeline::Reads, world::World},
     desired,
     domain::{
         policy::{self, Parsed, Violation},
@@ -96,15 +96,20 @@ fn has_other_owner(object: &TenantJwtSecret, ctx: &Context, output: Option<&Outp
         desired::is_of_kind::<TenantJwtSecret>(owner) && Some(&owner.uid) != object.metadata.uid.as_ref()
     });
     others.any(|owner| {
-        let known = ctx.world.tenant_jwt_secrets.known(&object.sibling(&owner.name));
-        known.is_some_and(|known| known.metadata.uid.as_ref() == Some(&owner.uid))
+        let key = object.sibling(&owner.name);
+        let known = ctx.world.tenant_jwt_secrets.known(&key).and_then(|known| known.uid());
+        // One that can't be read any more is known by the place that it keeps.
+        let known = known.or_else(|| ctx.world.contender(&World::request::<TenantJwtSecret>(key)));
+        known.as_ref() == Some(&owner.uid)
     })
 }
 
 fn rival(object: &TenantJwtSecret, ctx: &Context, key: ObjectKey) -> Rival {
     let is_near = object.namespace().as_ref() == Some(&key.namespace);
-    let rival = is_near.then(|| ctx.world.tenant_jwt_secrets.known(&key)).flatten();
-    let has_output = rival.is_some_and(|rival| desired::secret::name(&rival) == desired::secret::name(object));
+    let rival = ctx.world.tenant_jwt_secrets.known(&key);
+    // Of one that can't be read any more nobody knows.
+    let has_same = rival.is_none_or(|rival| desired::secret::name(&rival) == desired::secret::name(object));
+    let has_output = is_near && has_same;
     Rival { key, has_output }
 }
 
@@ -114,6 +119,22 @@ fn holds(output: Option<&Secret>, value: &Parsed) -> bool {
     let published =
         output.and_then(|output| secret_output::data(output, secret)).and_then(|bytes| policy::parse(&bytes.0).ok());
     published.is_some_and(|published| published.text.expose_secret() == value.text.expose_secret())
+}
+
+/// Makes sure that no other process wrote the output for a later spec, which this one must not take back. Only where the
+/// output says so, and not falsely: that costs a call.
+///
+/// # Errors
+/// [`Error::Behind`] where it was, others when calls to the API server fail.
+pub async fn is_latest(object: &TenantJwtSecret, ctx: &Context, seen: &Observed) -> Result<(), Error> {
+    let (uid, generation) = (object.uid().unwrap_or_default(), object.metadata.generation.unwrap_or_default());
+    let is_ours = |output: &&OutputFacts| output.is_ours(&object.spec.tenant_id, &uid);
+    if !seen.output.as_ref().filter(is_ours).is_some_and(|output| output.is_ahead_of(&uid, generation)) {
+        return Ok(());
+    }
+    let latest: Option<TenantJwtSecret> = child::get(&ctx.client, &object.key()).await?;
+    let is_latest = latest.is_some_and(|latest| latest.metadata.generation == Some(generation));
+    if is_latest { Ok(()) } else { Err(Error::Behind { name: desired::secret::name(object) }) }
 }
 
 async fn output_facts(object: &TenantJwtSecret, ctx: &Context, reads: Reads) -> Result<Option<OutputFacts>, Error> {

@@ -178,20 +178,23 @@ impl TenantProblem {
                 broken.iter().map(|violation| violation.detail()).collect::<Vec<_>>().join("; ")
             ),
             Self::SecretConflict { secret, conflict } => {
+                // What may be in use elsewhere is not to be deleted.
                 let (why, cure) = match conflict {
-                    Conflict::Foreign => ("", ", or set adopt to true to have it taken over"),
-                    Conflict::UnknownFormat => (", but by another version of the operator", ""),
-                    Conflict::NotOpaque => (", nor can it be adopted, as its type must be Opaque", ""),
+                    Conflict::Foreign => ("", "delete it, or set adopt to true to have it taken over, or "),
+                    Conflict::UnknownFormat => (", but by another version of the operator", "run that version, or "),
+                    Conflict::NotOpaque => (", nor can it be adopted, as its type must be Opaque", "delete it, or "),
                     Conflict::OfAnotherTenant => (", but for another TenantJwtSecret", ""),
-                    Conflict::Controlled => (", nor can it be adopted, as another controller owns it", ""),
+                    Conflict::Controlled => {
+                        (", nor can it be adopted, as another controller owns it", "delete it, or ")
+                    }
                     Conflict::BreaksTheRules => (
                         ", nor can it be adopted, as its key 'secret' must hold a value that obeys the rules",
-                        ", or correct its value and set adopt to true",
+                        "delete it, or correct its value and set adopt to true, or ",
                     ),
                 };
                 format!(
-                    "Secret '{secret}' was not made for this tenant{why}: delete it{cure}, \
-                     or name another one in secretName of a new TenantJwtSecret"
+                    "Secret '{secret}' was not made for this tenant{why}: {cure}name another one in secretName of a new \
+                     TenantJwtSecret"
                 )
             }
             Self::SecretImmutable { secret } => format!(

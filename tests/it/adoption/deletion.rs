@@ -1,6 +1,9 @@
 //! What becomes of the output when its object goes.
 
-use std::time::Duration;
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use idp_operator::api::TenantJwtSecret;
 use k8s_openapi::api::core::v1::Secret;
@@ -108,6 +111,35 @@ async fn owners_of_our_kind_that_are_gone_go_and_others_stay() {
     tenant.is_quiet().await;
 }
 
+#[tokio::test]
+async fn a_forced_replacement_under_retain_keeps_the_value() {
+    let scene = Scene::new("force").await;
+    let _operator = scene.operator().await;
+    let tenant = Tenant::new(&scene);
+    let (_, first) = tenant.ready(json!({ "deletionPolicy": "Retain" })).await;
+    let dir = tempfile::tempdir().unwrap();
+    let file = manifest(&scene, &tenant, json!({ "deletionPolicy": "Retain" }), dir.path());
+    for round in 0..3 {
+        let old = tenant.object().await.uid();
+        let mut kubectl = Plane::shared().control_plane.kubectl();
+        succeed(kubectl.args(["replace", "--force", "--filename"]).arg(&file));
+        let (object, values) = tenant.settled(|_| true).await;
+        assert_ne!(object.uid(), old);
+        assert_eq!(values, first, "round {round}");
+        assert_eq!(owners(&tenant.output().await), Vec::<String>::new());
+    }
+}
+
+fn manifest(scene: &Scene, tenant: &Tenant<'_>, spec: Value, dir: &Path) -> PathBuf {
+    let manifest = json!({
+        "apiVersion": "idp-operator.dev/v1alpha1", "kind": "TenantJwtSecret",
+        "metadata": { "name": "acme", "namespace": scene.namespace }, "spec": tenant.spec(spec),
+    });
+    let file = dir.join("acme.json");
+    std::fs::write(&file, manifest.to_string()).unwrap();
+    file
+}
+
 /// The garbage collector and the operator race for what is left over: whoever wins, it ends well.
 #[tokio::test]
 async fn a_forced_replacement_ends_with_one_owned_secret_that_the_status_tells() {
@@ -125,12 +157,7 @@ async fn a_forced_replacement_ends_with_one_owned_secret_that_the_status_tells()
     let tenant = Tenant::new(&scene);
     tenant.ready(json!({})).await;
     let dir = tempfile::tempdir().unwrap();
-    let manifest = json!({
-        "apiVersion": "idp-operator.dev/v1alpha1", "kind": "TenantJwtSecret",
-        "metadata": { "name": "acme", "namespace": scene.namespace }, "spec": tenant.spec(json!({})),
-    });
-    let file = dir.path().join("acme.json");
-    std::fs::write(&file, manifest.to_string()).unwrap();
+    let file = manifest(&scene, &tenant, json!({}), dir.path());
     for round in 0..6 {
         let old = tenant.object().await.uid();
         let mut kubectl = Plane::shared().control_plane.kubectl();

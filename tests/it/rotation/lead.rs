@@ -29,7 +29,7 @@ async fn the_next_value_is_published_then_current_and_the_old_one_previous_until
 
     let third = tenant.values(|values| !values.current.is(&first.current)).await;
     let promoted = now();
-    assert!(promoted >= next.time && promoted < next.time + SignedDuration::from_secs(2), "{promoted} {next:?}");
+    assert!(promoted >= next.time && promoted < next.time + SignedDuration::from_secs(15), "{promoted} {next:?}");
     assert!(third.current.is(&next) && third.next.is_none());
     assert!(third.current.time >= next.time && third.current.time <= promoted);
     let previous = third.previous.unwrap();
@@ -39,7 +39,7 @@ async fn the_next_value_is_published_then_current_and_the_old_one_previous_until
 
     let last = values(&tenant.until(|secret| text(secret, "previous-secret").is_none()).await);
     let removed = now();
-    assert!(removed >= previous.time && removed < previous.time + SignedDuration::from_secs(2), "{removed}");
+    assert!(removed >= previous.time && removed < previous.time + SignedDuration::from_secs(15), "{removed}");
     assert_eq!((last.current, last.next), (third.current, None));
     scene.event("TenantJwtSecret/acme Normal PreviousSecretRemoved").await;
     tenant.is_quiet().await;

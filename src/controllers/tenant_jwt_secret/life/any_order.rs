@@ -17,6 +17,11 @@ enum Step {
     Delete,
     LoseStatus,
     Rival(bool),
+    Retain(bool),
+    Adopt(bool),
+    Forms(bool, bool),
+    Foreign,
+    Fail,
 }
 
 const ROTATIONS: [(Option<&str>, &str, &str); 6] = [
@@ -56,6 +61,11 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::Delete),
         1 => Just(Step::LoseStatus),
         1 => any::<bool>().prop_map(Step::Rival),
+        1 => any::<bool>().prop_map(Step::Retain),
+        1 => any::<bool>().prop_map(Step::Adopt),
+        1 => any::<(bool, bool)>().prop_map(|(jwks, raw)| Step::Forms(jwks, raw)),
+        1 => Just(Step::Foreign),
+        1 => Just(Step::Fail),
     ]
 }
 
@@ -79,6 +89,15 @@ impl Sim {
             Step::Delete => self.secret = None,
             Step::LoseStatus => self.object.status = None,
             Step::Rival(has_rival) => self.has_rival = *has_rival,
+            Step::Retain(true) => self.object.spec.deletion_policy = DeletionPolicy::Retain,
+            Step::Retain(false) => self.object.spec.deletion_policy = DeletionPolicy::Delete,
+            Step::Adopt(adopt) => self.object.spec.adopt = *adopt,
+            Step::Forms(jwks, raw) => self.object.spec.outputs = Outputs { jwks: *jwks, raw: *raw },
+            Step::Foreign => {
+                self.secret = Some(Secret { type_: Some("Opaque".into()), data: Some([].into()), ..Secret::default() });
+                self.set("secret", &good(9));
+            }
+            Step::Fail => self.fail(),
         }
     }
 }
@@ -88,6 +107,24 @@ fn check(sim: &Sim, before: Option<&OutputFacts>, then: &Values, had_status: Opt
     let (now, spec) = (sim.now, &sim.object.spec);
     let after = sim.values();
     let facts = sim.seen().output;
+    let is_ours = |facts: &OutputFacts| facts.is_ours("acme", "uid");
+    if facts.as_ref().is_some_and(|facts| !is_ours(facts)) {
+        assert_eq!(after, *then, "somebody else's is never touched");
+        return;
+    }
+    if let Some(facts) = facts.as_ref().filter(|_| !sim.has_rival) {
+        let is_to_go = spec.deletion_policy == DeletionPolicy::Delete && !facts.is_adopted;
+        assert_eq!(facts.is_owned_by("uid"), is_to_go, "who it goes with");
+        let told = sim.object.status.as_ref().and_then(|status| status.deletion_policy);
+        assert_eq!(told, Some(if is_to_go { DeletionPolicy::Delete } else { DeletionPolicy::Retain }));
+        assert!(
+            !facts.current.is_whole()
+                || facts.jwks.exists == spec.outputs.jwks && (facts.jwks.is_right || !spec.outputs.jwks)
+        );
+    }
+    if let Some(before) = before.filter(|before| is_ours(before)) {
+        assert_eq!(facts.as_ref().map(|facts| facts.is_adopted), Some(before.is_adopted), "adopted once");
+    }
     let makes_values = !sim.has_rival && spec.signing_algorithm.is_some();
     if let (true, None) = (makes_values, &spec.secret_ref) {
         let facts = facts.as_ref().unwrap();
@@ -105,7 +142,7 @@ fn check(sim: &Sim, before: Option<&OutputFacts>, then: &Values, had_status: Opt
         let is_promoted = then.next.as_ref().map(|(value, _)| value) == after.current.as_ref();
         let is_due = is_promoted && was_waiting.is_some_and(|from| no_lead || from <= now);
         let is_new_source = spec.secret_ref.is_some() && sim.source == after.current;
-        let is_new_algorithm = before.current.algorithm != spec.signing_algorithm;
+        let is_new_algorithm = before.current.algorithm.is_some_and(|before| Some(before) != spec.signing_algorithm);
         let digest = sim
             .object
             .metadata

@@ -111,6 +111,85 @@ fn what_describes_a_kept_value_is_set_right_and_its_forms_stay() {
     sim.set("secret", "dG9vIHNob3J0");
     sim.look();
     assert_eq!(forms(&sim), before);
+    // Not even a phase that ends rewrites them, and none shows a value that breaks the rules.
+    let [secret, algorithm, key_id, time] = Role::Previous.keys();
+    for (name, value) in
+        [(secret, good(1)), (algorithm, "HS256".into()), (key_id, "x".into()), (time, sim.after("1h").to_string())]
+    {
+        sim.set(name, &value);
+    }
+    assert!(sim.looked().previous.is_some());
+    assert!(sim.pass("1h").looked().previous.is_none());
+    assert_eq!(forms(&sim), before);
+    // What is not asked for goes all the same.
+    sim.has_rival = false;
+    sim.refer("bad");
+    sim.object.spec.outputs.jwks = false;
+    sim.look();
+    assert_eq!(forms(&sim), None);
+}
+
+#[test]
+fn a_good_next_value_is_not_dropped_for_a_bad_source_where_the_current_one_is_lost() {
+    let (before, mut sim) = lead(|sim| {
+        sim.set("secret", "dG9vIHNob3J0");
+        sim.refer("bad");
+    });
+    assert_eq!(sim.looked().current, before.next.map(|(value, _)| value));
+}
+
+#[test]
+fn a_lost_algorithm_is_that_of_the_spec_where_the_value_obeys_it() {
+    let mut sim = Sim::new((None, "24h", "0s"));
+    sim.look();
+    sim.object.spec.signing_algorithm = Some(Hs384);
+    let status = sim.object.status.clone();
+    let second = sim.looked();
+    // The status could not be written, and the key got lost.
+    sim.object.status = status;
+    sim.tamper(|data| drop(data.remove("algorithm")));
+    assert_eq!(sim.looked(), second);
+}
+
+#[test]
+fn a_reference_that_is_set_while_no_value_may_be_made_drops_the_next_one_too() {
+    let (before, mut sim) = lead(|sim| sim.has_rival = true);
+    sim.refer(&good(1));
+    sim.set_rotation((None, "24h", "0s"));
+    sim.set_token("two");
+    assert_eq!(sim.looked(), Values { next: None, ..before });
+    assert_eq!(tokens(sim.secret.as_ref().unwrap()).len(), 1);
+}
+
+#[test]
+fn a_failed_write_of_a_changed_policy_does_not_make_it_an_adopted_one() {
+    let mut sim = Sim::new((None, "24h", "0s"));
+    sim.object.spec.deletion_policy = DeletionPolicy::Retain;
+    sim.object.spec.adopt = true;
+    sim.look();
+    sim.object.spec.deletion_policy = DeletionPolicy::Delete;
+    sim.fail();
+    assert_eq!(sim.look().deletion_policy, Some(DeletionPolicy::Delete));
+
+    // Nor does a contest that was lost for a while.
+    sim.object.spec.deletion_policy = DeletionPolicy::Retain;
+    sim.look();
+    sim.has_rival = true;
+    sim.object.spec.deletion_policy = DeletionPolicy::Delete;
+    assert_eq!(sim.look().deletion_policy, Some(DeletionPolicy::Retain));
+    sim.has_rival = false;
+    assert_eq!(sim.look().deletion_policy, Some(DeletionPolicy::Delete));
+}
+
+#[test]
+fn a_forged_generation_is_written_over() {
+    let mut sim = Sim::new((None, "24h", "0s"));
+    sim.look();
+    let annotations = sim.secret.as_mut().unwrap().metadata.annotations.as_mut().unwrap();
+    annotations.insert(labels::WRITTEN_FOR.into(), "uid/999".into());
+    assert!(sim.seen().output.unwrap().is_ahead_of("uid", 1));
+    sim.look();
+    assert!(!sim.seen().output.unwrap().is_ahead_of("uid", 1));
 }
 
 #[test]
@@ -126,7 +205,8 @@ fn an_adopted_output_is_never_owned_even_if_its_mark_is_taken_away() {
     sim.look();
     assert_eq!(owners(&sim), []);
     sim.object.spec.adopt = false;
-    sim.object.metadata.generation = Some(2);
+    sim.look();
+    sim.secret.as_mut().unwrap().metadata.annotations.as_mut().unwrap().remove(labels::ADOPTED);
     sim.look();
     assert_eq!(owners(&sim), []);
 }

@@ -18,13 +18,18 @@ use crate::{
     api::{
         TenantJwtSecret, TenantJwtSecretSpec, TenantJwtSecretStatus, labels,
         refs::SecretKeyRef,
-        tenant_jwt_secret::{DeletionPolicy, Rotation, SigningAlgorithm},
+        tenant_jwt_secret::{DeletionPolicy, Outputs, Rotation, SigningAlgorithm},
     },
     cluster::key::ObjectKey,
-    desired::{secret::desired, secret_values::Parts},
+    desired::{
+        secret::desired,
+        secret_values::Parts,
+        status::{self, Subject},
+    },
     domain::{
         policy,
         secret_output::{OutputFacts, Role, text, tokens},
+        verdict::Problem,
     },
 };
 use SigningAlgorithm::{Hs256, Hs384, Hs512};
@@ -37,6 +42,8 @@ struct Sim {
     has_rival: bool,
     now: Timestamp,
     version: u64,
+    /// The spec that the generation counts.
+    counted: Option<TenantJwtSecretSpec>,
     /// Reasons of the last look's Events.
     news: Vec<String>,
 }
@@ -60,7 +67,16 @@ impl Sim {
         object.metadata.uid = Some("uid".into());
         object.metadata.namespace = Some("ns".into());
         let now = Timestamp::from_second(1_800_000_000).unwrap();
-        let mut sim = Self { object, secret: None, source: None, has_rival: false, now, version: 0, news: Vec::new() };
+        let mut sim = Self {
+            object,
+            secret: None,
+            source: None,
+            has_rival: false,
+            now,
+            version: 0,
+            counted: None,
+            news: Vec::new(),
+        };
         sim.set_rotation(rotation);
         sim
     }
@@ -118,8 +134,29 @@ impl Sim {
         }
     }
 
+    fn subject(&self) -> Subject<'static> {
+        Subject { uid: "uid", generation: self.object.metadata.generation.unwrap_or_default(), now: self.now }
+    }
+
+    /// A reconcile in which calls to the API server fail: told with the present generation.
+    fn fail(&mut self) {
+        self.count_generation();
+        let old = self.object.status.take().unwrap_or_default();
+        let core = status::failed(&old.core, &Problem::internal_error("no answer"), self.subject());
+        self.object.status = Some(TenantJwtSecretStatus { core, ..old });
+    }
+
+    /// As the API server does with each edit of a spec.
+    fn count_generation(&mut self) {
+        if self.counted.as_ref() != Some(&self.object.spec) {
+            self.counted = Some(self.object.spec.clone());
+            self.object.metadata.generation = Some(self.object.metadata.generation.unwrap_or_default() + 1);
+        }
+    }
+
     /// One reconcile. It writes once at most: a second look finds nothing to write.
     fn look(&mut self) -> TenantJwtSecretStatus {
+        self.count_generation();
         let seen = self.seen();
         let plan = plan(&self.object, &seen);
         if plan.is_written {
@@ -133,7 +170,9 @@ impl Sim {
         }
         let verdict = verdict(&self.object, &seen, &plan, self.seen().output.as_ref());
         self.news = verdict.notices.iter().map(|notice| notice.reason.clone()).collect();
-        self.object.status = Some(verdict.status.clone());
+        let old = self.object.status.take().unwrap_or_default();
+        let core = status::judged(&old.core, &verdict.judgement, self.subject());
+        self.object.status = Some(TenantJwtSecretStatus { core, ..verdict.status.clone() });
         let again = super::decide::plan(&self.object, &self.seen());
         assert!(!again.is_written, "{again:?}");
         verdict.status
