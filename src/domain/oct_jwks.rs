@@ -55,3 +55,29 @@ pub fn raw(secret: &Secret) -> Option<Bytes> {
     let [value, ..] = Role::Current.keys();
     policy::decode(text(secret, value)?.as_bytes()).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use k8s_openapi::ByteString;
+
+    use super::*;
+
+    #[test]
+    fn only_values_that_are_whole_and_obey_the_rules_are_keys() {
+        let good = "QWExIUJiMkBDYzMjRGQ0JEVlNSVGZjZeR2c3JkhoOCpJaTkoSmowKUtrLV9MbD0r";
+        let mut data = BTreeMap::new();
+        for (role, value) in [(Role::Current, good), (Role::Previous, "dG9vIHNob3J0"), (Role::Next, good)] {
+            for (name, text) in role.keys().into_iter().zip([value, "HS256", role.keys()[0], "2030-01-01T00:00:00Z"]) {
+                data.insert(name.to_owned(), ByteString(text.as_bytes().to_vec()));
+            }
+        }
+        data.remove("next-key-id");
+        let secret = Secret { data: Some(data), ..Secret::default() };
+        let jwks: serde_json::Value = serde_json::from_slice(&jwks(&secret)).unwrap();
+        let k = good.replace('+', "-").replace('/', "_");
+        let key = serde_json::json!({ "kty": "oct", "kid": "secret", "alg": "HS256", "use": "sig", "k": k });
+        assert_eq!(jwks, serde_json::json!({ "keys": [key] }));
+    }
+}
