@@ -1,7 +1,9 @@
 //! `IdentityProvider`: a JWT identity provider (seed: `Update JWT Identity Provider`).
 
+use std::time;
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use kube::CustomResource;
+use kube::{CustomResource, core::Duration};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -65,9 +67,55 @@ pub struct IdentityProviderSpec {
     #[serde(default)]
     pub allow_insecure_http: bool,
 
+    /// How often keys are fetched, and how long the last good ones serve.
+    #[serde(default)]
+    #[schemars(extend(
+        "default" = { "refreshInterval": "5m", "staleAfter": "24h" },
+        "x-kubernetes-validations" = rules::keys()
+    ))]
+    pub keys: Keys,
+
     /// Stop all work on this object; what is published stays published.
     #[serde(default)]
     pub suspend: bool,
+}
+
+/// How often keys are fetched, and how long the last good ones serve.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct Keys {
+    /// Time between fetches of a working endpoint, up to a quarter shorter so that many don't come together: 30s to 24h.
+    #[serde(default = "default_refresh_interval")]
+    #[schemars(
+        with = "String",
+        length(max = 32),
+        extend("default" = "5m", "x-kubernetes-validations" = rules::duration("refreshInterval", "30s", "24h"))
+    )]
+    pub refresh_interval: Duration,
+
+    /// How long the last good keys stay published while the endpoint gives no good ones: 1m to 168h, at least twice
+    /// `refreshInterval`.
+    #[serde(default = "default_stale_after")]
+    #[schemars(
+        with = "String",
+        length(max = 32),
+        extend("default" = "24h", "x-kubernetes-validations" = rules::duration("staleAfter", "1m", "168h"))
+    )]
+    pub stale_after: Duration,
+}
+
+impl Default for Keys {
+    fn default() -> Self {
+        Self { refresh_interval: default_refresh_interval(), stale_after: default_stale_after() }
+    }
+}
+
+fn default_refresh_interval() -> Duration {
+    time::Duration::from_mins(5).into()
+}
+
+fn default_stale_after() -> Duration {
+    time::Duration::from_hours(24).into()
 }
 
 /// What `headerName` means when it is absent or empty.

@@ -243,6 +243,21 @@ pub(super) fn is_duration(field: &str) -> String {
     format!("{field}.matches('{DURATION}') && {}", countable(field))
 }
 
+/// Parent rules on `keys`: an outage is noticed before keys are withdrawn.
+#[must_use]
+pub fn keys() -> Value {
+    let are_durations = ["self.staleAfter", "self.refreshInterval"].map(|field| format!("({})", is_duration(field)));
+    json!([rule_on(
+        "staleAfter",
+        &format!(
+            "!({}) || duration(self.staleAfter) < duration('1m') || duration(self.refreshInterval) > duration('24h') || \
+             duration(self.staleAfter) >= duration(self.refreshInterval) + duration(self.refreshInterval)",
+            are_durations.join(" && ")
+        ),
+        "keys.staleAfter must be at least twice refreshInterval",
+    )])
+}
+
 /// A header name: an RFC 9110 token, neither hop-by-hop nor one that carries something else. Empty means the default.
 #[must_use]
 pub fn header_name(field: &str) -> Value {

@@ -4,6 +4,7 @@
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use jiff::Timestamp;
@@ -17,7 +18,7 @@ use super::{
 };
 use crate::domain::{
     jwks::{KeySet, KeySetError},
-    key_source::{KeySource, KeysError, KeysSeen},
+    key_source::{KeySource, KeysError, KeysSeen, rescheduled},
     verdicts::identity_provider::keys_problem,
 };
 
@@ -40,6 +41,7 @@ pub struct Fetcher {
 struct Known {
     uid: String,
     source: KeySource,
+    interval: Duration,
     seen: Option<KeysSeen>,
     in_flight: bool,
 }
@@ -54,11 +56,21 @@ impl Fetcher {
     /// What is known of this object's keys from this source: nothing, where the source is new or the object another
     /// one. Starts a look where one is due, one at a time per object.
     #[must_use]
-    pub fn look(&self, key: &ObjectKey, uid: &str, source: &KeySource, now: Timestamp) -> Option<KeysSeen> {
+    pub fn look(
+        &self,
+        key: &ObjectKey,
+        uid: &str,
+        (source, interval): (&KeySource, Duration),
+        now: Timestamp,
+    ) -> Option<KeysSeen> {
         let mut known = lock(&self.known);
-        let entry = known.entry(key.clone()).or_insert_with(|| Known::new(uid, source));
+        let entry = known.entry(key.clone()).or_insert_with(|| Known::new(uid, source, interval));
         if entry.uid != uid || entry.source != *source {
-            *entry = Known::new(uid, source);
+            *entry = Known::new(uid, source, interval);
+        }
+        if entry.interval != interval {
+            entry.interval = interval;
+            entry.seen = entry.seen.take().map(|seen| rescheduled(seen, interval, now));
         }
         let due = entry.seen.as_ref().is_none_or(|seen| seen.next <= now);
         if due && !entry.in_flight {
@@ -107,7 +119,8 @@ impl Fetcher {
                 return;
             };
             entry.in_flight = false;
-            entry.seen = Some(KeysSeen::after(entry.seen.take(), result, Timestamp::now(), rand::random()));
+            let every = (entry.interval, rand::random());
+            entry.seen = Some(KeysSeen::after(entry.seen.take(), result, Timestamp::now(), every));
         }
         (self.wake)(key);
     }
@@ -122,7 +135,7 @@ impl Fetcher {
 }
 
 impl Known {
-    fn new(uid: &str, source: &KeySource) -> Self {
-        Self { uid: uid.to_owned(), source: source.clone(), seen: None, in_flight: false }
+    fn new(uid: &str, source: &KeySource, interval: Duration) -> Self {
+        Self { uid: uid.to_owned(), source: source.clone(), interval, seen: None, in_flight: false }
     }
 }

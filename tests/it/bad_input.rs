@@ -104,6 +104,7 @@ const OBJECT_NAME: Says = Must(
     "be the name of an object: parts of lower-case letters, digits and '-', each with a letter or digit at both ends, \
      with '.' between them",
 );
+const DURATION: Says = Must("be a duration such as '36h' or '1h30m': whole numbers with the units h, m, s and ms");
 const REQUIRED: Says = Says::Own("Required value");
 const LONGER_THAN_200: Says = Says::Own("Too long: may not be more than 200 bytes");
 const LONGER_THAN_253: Says = Says::Own("Too long: may not be more than 253 bytes");

@@ -317,3 +317,29 @@ async fn an_outage_over_a_restart_keeps_the_last_good_keys_but_no_planted_ones()
         operator.terminate();
     }
 }
+
+#[tokio::test]
+async fn keys_are_fetched_again_after_the_interval_and_an_edit_of_it_counts_at_once() {
+    let scene = Scene::new("idp").await;
+    let _operator = scene.operator().await;
+    let server = KeyServer::http(&jwks(&[ED25519])).await;
+    scene.apply::<IdentityProvider>("login", spec(&server.url("/keys"))).await;
+    let object: IdentityProvider = scene.verdict("login", "True", "Ready").await;
+    assert_eq!(serde_json::to_value(&object.status.unwrap().details).unwrap()["sequence"], "1");
+    assert_eq!(server.hits(), 1);
+    // By default that would be minutes.
+    let mut often = spec(&server.url("/keys"));
+    often["keys"] = json!({ "refreshInterval": "30s" });
+    let asked = std::time::Instant::now();
+    scene.apply::<IdentityProvider>("login", often).await;
+    let object: IdentityProvider = scene.verdict("login", "True", "Ready").await;
+    assert_eq!(serde_json::to_value(&object.status.unwrap().details).unwrap()["sequence"], "2");
+    for hits in 2..=3 {
+        while server.hits() < hits {
+            assert!(asked.elapsed() < std::time::Duration::from_secs(90), "{} fetches", server.hits());
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        }
+    }
+    // Up to a quarter early, so that many don't come together; the first one at once after the edit at the latest.
+    assert!(asked.elapsed() >= std::time::Duration::from_secs(45), "{:?}", asked.elapsed());
+}

@@ -20,7 +20,6 @@ use crate::{
         details,
         digest::sha256_hex,
         jwks::KeySet,
-        key_source::STALE_AFTER,
         reasons::IdentityProviderReason as Reason,
         verdict::{Finding, Judgement},
         verdicts::identity_provider::{
@@ -33,16 +32,21 @@ use crate::{
 /// What to publish: the last good keys while they are fresh. Nothing means to withdraw what is there: what is not known
 /// to be good keys of this source is not to be trusted.
 #[must_use]
-pub fn plan(seen: &Observed) -> Option<&KeySet> {
+pub fn plan<'a>(object: &IdentityProvider, seen: &'a Observed) -> Option<&'a KeySet> {
     let (keys, _) = seen.keys.good.as_ref()?;
-    (!is_stale(seen)).then_some(keys)
+    (!is_stale(object, seen)).then_some(keys)
+}
+
+/// When the last good keys are too old to be trusted.
+fn stale_at(object: &IdentityProvider, seen: &Observed) -> Option<Timestamp> {
+    let (_, at) = seen.keys.good.as_ref()?;
+    at.checked_add(std::time::Duration::from(object.spec.keys.stale_after)).ok()
 }
 
 /// Keys turn stale only while their source gives none: a look that is due is awaited first.
-fn is_stale(seen: &Observed) -> bool {
-    let good_at = seen.keys.good.as_ref().map(|(_, at)| *at);
+fn is_stale(object: &IdentityProvider, seen: &Observed) -> bool {
     let is_awaited = seen.keys.next <= seen.now;
-    seen.keys.last.is_err() && !is_awaited && good_at.is_some_and(|at| seen.now.duration_since(at) >= STALE_AFTER)
+    seen.keys.last.is_err() && !is_awaited && stale_at(object, seen).is_some_and(|at| at <= seen.now)
 }
 
 /// The verdict, after the plan was carried out.
@@ -60,7 +64,7 @@ pub fn decide(
         judgement: judgement(object, seen, output, served),
         notices: rotation_notice(object.status.as_ref(), &status).into_iter().collect(),
         status,
-        requeue: wait(seen),
+        requeue: wait(object, seen),
     }
 }
 
@@ -119,7 +123,7 @@ fn judgement(object: &IdentityProvider, seen: &Observed, output: Output, served:
         seen.keys.last.is_err() && is_same && fresh.is_some_and(|fresh| fresh.reason == Reason::KeysStale.as_str())
     };
     let fresh = match &seen.keys.good {
-        Some(_) if is_stale(seen) => Finding::failed(KEYS_FRESH, keys_stale()),
+        Some(_) if is_stale(object, seen) => Finding::failed(KEYS_FRESH, keys_stale()),
         None if was_stale() => Finding::failed(KEYS_FRESH, keys_stale()),
         Some(_) => Finding::succeeded(KEYS_FRESH, "the published keys are fresh"),
         None => Finding::not_evaluated(KEYS_FRESH),
@@ -165,7 +169,11 @@ fn config_digest(object: &IdentityProvider) -> String {
     let spec = &object.spec;
     let header = if spec.header_name.is_empty() { DEFAULT_HEADER_NAME } else { &spec.header_name };
     let insecure = spec.allow_insecure_http.to_string();
-    sha256_hex(&[&spec.jwt_endpoint, &spec.issuer, &spec.keys_endpoint, header, &insecure].map(str::as_bytes))
+    // One spelling for '5m' and '300s'.
+    let [refresh, stale] = [spec.keys.refresh_interval, spec.keys.stale_after]
+        .map(|time| std::time::Duration::from(time).as_millis().to_string());
+    let fields = [&spec.jwt_endpoint, &spec.issuer, &spec.keys_endpoint, header, &insecure, &refresh, &stale];
+    sha256_hex(&fields.map(str::as_bytes))
 }
 
 /// Tells of another set of keys; not of the first one, nor of the same keys under another issuer or endpoint.
@@ -182,9 +190,8 @@ fn rotation_notice(old: Option<&IdentityProviderStatus>, new: &IdentityProviderS
 }
 
 /// Until the next look, or until keys turn stale. A look that is due is under way: its end wakes the object.
-fn wait(seen: &Observed) -> Option<std::time::Duration> {
-    let stale = seen.keys.good.as_ref().and_then(|(_, at)| at.checked_add(STALE_AFTER).ok());
-    let times = [Some(seen.keys.next), stale.filter(|_| seen.keys.last.is_err())];
+fn wait(object: &IdentityProvider, seen: &Observed) -> Option<std::time::Duration> {
+    let times = [Some(seen.keys.next), stale_at(object, seen).filter(|_| seen.keys.last.is_err())];
     let next = times.into_iter().flatten().filter(|time| *time > seen.now).min()?;
     Some(next.duration_since(seen.now).unsigned_abs())
 }
@@ -229,6 +236,7 @@ mod tests {
             keys_endpoint: "https://a/keys".into(),
             header_name: "authorization".into(),
             allow_insecure_http: false,
+            keys: crate::api::identity_provider::Keys::default(),
             suspend: false,
         };
         IdentityProvider::new("login", spec)
@@ -236,7 +244,7 @@ mod tests {
 
     /// Conditions that are False, and what stands against Ready.
     fn verdict(seen: &Observed) -> (Vec<&'static str>, Option<&'static str>) {
-        let verdict = decide(&object(), seen, plan(seen), Output::Published);
+        let verdict = decide(&object(), seen, plan(&object(), seen), Output::Published);
         let failed = verdict.judgement.findings.iter().filter_map(|finding| match &finding.outcome {
             Outcome::Failed(problem) => Some(problem.reason),
             _ => None,
@@ -248,27 +256,27 @@ mod tests {
     fn an_outage_is_told_but_the_last_good_keys_serve_until_they_are_stale() {
         assert_eq!(verdict(&seen(Some(0), Ok(()), 10)), (vec![], None));
         let outage = seen(Some(0), unreachable(), 24 * HOUR - 1);
-        assert_eq!(plan(&outage), Some(&keys()));
+        assert_eq!(plan(&object(), &outage), Some(&keys()));
         assert_eq!(verdict(&outage), (vec!["KeysUnreachable"], None));
         let stale = seen(Some(0), unreachable(), 24 * HOUR);
-        assert_eq!(plan(&stale), None);
+        assert_eq!(plan(&object(), &stale), None);
         assert_eq!(verdict(&stale), (vec!["KeysUnreachable", "KeysStale"], Some("KeysUnreachable")));
     }
 
     #[test]
     fn keys_are_never_stale_before_a_look_has_failed() {
         let resumed = seen(Some(0), Ok(()), 48 * HOUR);
-        assert_eq!((plan(&resumed), verdict(&resumed)), (Some(&keys()), (vec![], None)));
+        assert_eq!((plan(&object(), &resumed), verdict(&resumed)), (Some(&keys()), (vec![], None)));
         // One that is due is under way.
         let mut due = seen(Some(0), unreachable(), 48 * HOUR);
         due.keys.next = due.now;
-        assert_eq!(plan(&due), Some(&keys()));
+        assert_eq!(plan(&object(), &due), Some(&keys()));
     }
 
     #[test]
     fn without_good_keys_of_this_source_nothing_is_to_be_trusted() {
         let never = seen(None, unreachable(), 10);
-        assert_eq!(plan(&never), None);
+        assert_eq!(plan(&object(), &never), None);
         assert_eq!(verdict(&never), (vec!["KeysUnreachable"], Some("KeysUnreachable")));
     }
 
@@ -276,7 +284,7 @@ mod tests {
     fn the_time_of_the_last_good_look_is_written_once_when_an_outage_begins() {
         let mut object = object();
         let mut look = |seen: &Observed| {
-            let verdict = decide(&object, seen, plan(seen), Output::Published);
+            let verdict = decide(&object, seen, plan(&object, seen), Output::Published);
             let subject = crate::desired::status::Subject { uid: "u", generation: 1, now: seen.now };
             let old = object.status.clone().unwrap_or_default();
             let core = crate::desired::status::judged(&old.core, &verdict.judgement, subject);
@@ -293,14 +301,14 @@ mod tests {
 
     #[test]
     fn the_next_look_is_when_keys_turn_stale_if_that_comes_first() {
-        let seconds = |seen: &Observed| wait(seen).map(|wait| wait.as_secs());
+        let seconds = |seen: &Observed| wait(&object(), seen).map(|wait| wait.as_secs());
         assert_eq!(seconds(&seen(Some(0), Ok(()), 10)), Some(60));
         assert_eq!(seconds(&seen(Some(0), unreachable(), 24 * HOUR - 20)), Some(20));
         assert_eq!(seconds(&seen(Some(0), unreachable(), 24 * HOUR + 20)), Some(60));
         // While a look is under way there is nothing to look at.
         let mut due = seen(None, unreachable(), 10);
         due.keys.next = due.now;
-        assert_eq!(wait(&due), None);
+        assert_eq!(wait(&object(), &due), None);
     }
 
     #[test]

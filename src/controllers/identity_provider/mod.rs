@@ -34,7 +34,7 @@ pub async fn step(
     let Some(seen) = observe::observe(&object, &ctx).await? else {
         return Ok(Step::Wait);
     };
-    let plan = decide::plan(&seen);
+    let plan = decide::plan(&object, &seen);
     let output = apply::apply(&object, &ctx, plan, reads).await?;
     Ok(decide::decide(&object, &seen, plan, output).into())
 }

@@ -33,7 +33,7 @@ pub async fn observe(object: &IdentityProvider, ctx: &Context) -> Result<Option<
     let now = ctx.now();
     let source = KeySource::of(&object.spec);
     let (key, uid) = (object.key(), object.uid().unwrap_or_default());
-    let Some(mut keys) = ctx.fetcher.look(&key, &uid, &source, now) else {
+    let Some(mut keys) = ctx.fetcher.look(&key, &uid, (&source, object.spec.keys.refresh_interval.into()), now) else {
         return Ok(None);
     };
     let told = object.status.as_ref().and_then(|status| status.keys.as_ref());

@@ -134,7 +134,7 @@ pub fn keys_stale() -> Problem {
         503,
         "Keys stale",
         ENDPOINT,
-        "keysEndpoint has given no good keys for 24h: the published ones are withdrawn until it does",
+        "keysEndpoint has given no good keys for longer than keys.staleAfter: the published ones are withdrawn until it does",
     )
 }
 

@@ -3,8 +3,8 @@
 use serde_json::json;
 
 use super::{
-    IDENTIFIER, Kind, LONGER_THAN_200, REQUIRED,
-    Says::{Apply, Empty, Must, Unrepeated},
+    DURATION, IDENTIFIER, Kind, LONGER_THAN_200, REQUIRED,
+    Says::{Apply, Empty, Must, Unrepeated, Whole},
     UNKNOWN_FIELD,
     refused::{Row, all_are_refused},
 };
@@ -149,4 +149,27 @@ async fn two_mistakes() {
     let prefix = "IdentityProvider.idp-operator.dev \"wrong\" is invalid: ";
     let expected = [format!("{prefix}[{issuer}, {keys}]"), format!("{prefix}[{keys}, {issuer}]")];
     assert!(expected.contains(&message), "{message}");
+}
+
+#[tokio::test]
+async fn times_of_keys() {
+    let row = |field: &'static str, value: &str, says| {
+        let (_, name) = field.rsplit_once('.').unwrap();
+        ("wrong", field, json!({ "keys": { name: value } }), says)
+    };
+    let mut rows: Vec<Row> = Vec::new();
+    for (field, bounds, values) in [
+        ("keys.refreshInterval", "be 30s to 24h", ["0s", "29s999ms", "24h1ms", "25h", "999999999h"].as_slice()),
+        ("keys.staleAfter", "be 1m to 168h", &["0s", "59s", "168h1ms", "169h", "999999999m"]),
+    ] {
+        rows.extend(["", "5", "5 m", "1.5h", "-1h", "1d"].map(|value| row(field, value, DURATION)));
+        rows.extend(values.iter().map(|value| row(field, value, Must(bounds))));
+    }
+    let twice = "keys.staleAfter must be at least twice refreshInterval";
+    for (refresh, stale) in [("5m", "9m59s"), ("24h", "24h"), ("31s", "1m")] {
+        let change = json!({ "keys": { "refreshInterval": refresh, "staleAfter": stale } });
+        rows.push(("too soon", "spec.keys.staleAfter", change, Whole(twice)));
+    }
+    rows.push(("misspelt", "keys.refresh", json!({ "keys": { "refresh": "1h" } }), UNKNOWN_FIELD));
+    all_are_refused(Kind::Idp, rows).await;
 }

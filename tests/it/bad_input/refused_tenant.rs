@@ -5,13 +5,11 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::{
-    Kind, LONGER_THAN_253, OBJECT_NAME,
-    Says::{self, Apply, Empty, Must, Own, Whole},
+    DURATION, Kind, LONGER_THAN_253, OBJECT_NAME,
+    Says::{Apply, Empty, Must, Own, Whole},
     UNKNOWN_FIELD,
     refused::{Row, all_are_refused},
 };
-
-const DURATION: Says = Must("be a duration such as '36h' or '1h30m': whole numbers with the units h, m, s and ms");
 
 #[tokio::test]
 async fn durations() {
