@@ -24,12 +24,14 @@ use super::{
     shortname = "idp",
     category = "identity",
     selectable = ".spec.issuer",
+    selectable = ".spec.state",
     doc = "A JWT identity provider. Its signing keys are fetched, checked and published in the ConfigMap `<name>-jwks`.",
     printcolumn(name = "Issuer", type_ = "string", json_path = ".spec.issuer"),
     printcolumn(name = "Keys", type_ = "integer", json_path = ".status.keys.count"),
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].status"),
     printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].reason"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    printcolumn(name = "State", type_ = "string", json_path = ".spec.state", priority = 1),
     printcolumn(name = "Keys-Endpoint", type_ = "string", json_path = ".spec.keysEndpoint", priority = 1),
     printcolumn(
         name = "Message",
@@ -62,6 +64,11 @@ pub struct IdentityProviderSpec {
     #[schemars(length(max = 200), extend("x-kubernetes-validations" = rules::header_name("headerName")))]
     pub header_name: String,
 
+    /// `Inactive`: no keys are fetched, those that are published are withdrawn, and links to it are not in force. It holds
+    /// no issuer.
+    #[serde(default)]
+    pub state: State,
+
     /// Allow `http://` in `jwtEndpoint` and `keysEndpoint`. Whoever can change what travels there can then forge
     /// tokens: for tests only.
     #[serde(default)]
@@ -78,6 +85,15 @@ pub struct IdentityProviderSpec {
     /// Stop all work on this object; what is published stays published.
     #[serde(default)]
     pub suspend: bool,
+}
+
+/// Whether tokens of this identity provider are to be trusted.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[allow(missing_docs)] // docs on variants would turn the schema's enum into a oneOf
+pub enum State {
+    #[default]
+    Active,
+    Inactive,
 }
 
 /// How often keys are fetched, and how long the last good ones serve.

@@ -13,8 +13,8 @@ use super::{
 };
 use crate::{
     api::{
-        IdentityProvider, StrategyInstance, TenantJwtSecret, UserIdpAuthenticator, status::HasCore,
-        tenant_jwt_secret::TenantJwtSecretStatus,
+        IdentityProvider, StrategyInstance, TenantJwtSecret, UserIdpAuthenticator, identity_provider::State,
+        status::HasCore, tenant_jwt_secret::TenantJwtSecretStatus,
     },
     cluster::{
         key::{Kind, ObjectKey},
@@ -90,7 +90,10 @@ impl Managed for IdentityProvider {
     }
 
     fn contests(&self, _claims: &NamespaceClaims) -> Vec<Relation> {
-        vec![Relation::Issuer(self.sibling(&self.spec.issuer))]
+        match self.spec.state {
+            State::Active => vec![Relation::Issuer(self.sibling(&self.spec.issuer))],
+            State::Inactive => Vec::new(),
+        }
     }
 
     fn objects(world: &World) -> &Objects<Self> {

@@ -44,6 +44,8 @@ reasons! {
     IdentityProviderReason {
         /// Keys are published.
         Ready,
+        /// `spec.state` is `Inactive`.
+        Inactive,
         /// No answer from the endpoint: refused, timed out, or no such host.
         KeysUnreachable,
         /// The endpoint's address may not be called.
@@ -110,6 +112,8 @@ reasons! {
         IdpNotFound,
         /// The `IdentityProvider` is not ready.
         IdpNotReady,
+        /// The `IdentityProvider` is inactive.
+        IdpInactive,
     }
 }
 

@@ -197,6 +197,7 @@ async fn an_issuer_is_held_by_the_oldest_and_a_loser_s_keys_are_withdrawn() {
     assert_eq!(
         conditions(&core(&loser)),
         [
+            "Active=True Succeeded",
             "IssuerUnique=False DuplicateIssuer",
             "KeysFresh=Unknown NotEvaluated",
             "KeysReachable=Unknown NotEvaluated",

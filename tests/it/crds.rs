@@ -46,7 +46,7 @@ fn names_are_those_that_users_rely_on() {
     assert_eq!(
         names,
         [
-            "identityproviders.idp-operator.dev idp identity .spec.issuer",
+            "identityproviders.idp-operator.dev idp identity .spec.issuer,.spec.state",
             "tenantjwtsecrets.idp-operator.dev tjs identity .spec.tenantId",
             "useridpauthenticators.idp-operator.dev uia identity .spec.userId,.spec.idpUserId,.spec.idpRef.name",
             "strategyinstances.idp-operator.dev si identity .spec.type",

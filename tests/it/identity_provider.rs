@@ -1,6 +1,6 @@
 //! `IdentityProvider` on the real API server, with a real endpoint.
 
-use idp_operator::api::IdentityProvider;
+use idp_operator::api::{IdentityProvider, UserIdpAuthenticator};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::ResourceExt as _;
 use rstest::rstest;
@@ -64,6 +64,7 @@ async fn keys_are_fetched_judged_and_published() {
     assert_eq!(
         conditions(&core(&object)),
         [
+            "Active=True Succeeded",
             "IssuerUnique=True Succeeded",
             "KeysFresh=True Succeeded",
             "KeysReachable=True Succeeded",
@@ -143,6 +144,7 @@ async fn an_endpoint_that_does_not_answer_is_unreachable() {
     assert_eq!(
         conditions(&core(&object)),
         [
+            "Active=True Succeeded",
             "IssuerUnique=True Succeeded",
             "KeysFresh=Unknown NotEvaluated",
             "KeysReachable=False KeysUnreachable",
@@ -342,4 +344,64 @@ async fn keys_are_fetched_again_after_the_interval_and_an_edit_of_it_counts_at_o
     }
     // Up to a quarter early, so that many don't come together; the first one at once after the edit at the latest.
     assert!(asked.elapsed() >= std::time::Duration::from_secs(45), "{:?}", asked.elapsed());
+}
+
+#[tokio::test]
+async fn an_inactive_one_publishes_nothing_frees_its_issuer_and_starts_as_new() {
+    let scene = Scene::new("idp").await;
+    let operator = scene.operator().await;
+    let server = KeyServer::http(&jwks(&[ED25519])).await;
+    let with = |state: &str| {
+        let mut spec = spec(&server.url("/keys"));
+        spec["state"] = json!(state);
+        spec
+    };
+    scene.apply::<IdentityProvider>("login", with("Active")).await;
+    scene.verdict::<IdentityProvider>("login", "True", "Ready").await;
+    let link = json!({ "userId": "1", "idpRef": { "name": "login" }, "idpUserId": "2", "idpUserName": "3" });
+    scene.apply::<UserIdpAuthenticator>("link", link).await;
+    scene.verdict::<UserIdpAuthenticator>("link", "True", "IdentitySet").await;
+
+    scene.apply::<IdentityProvider>("login", with("Inactive")).await;
+    let object: IdentityProvider = scene.verdict("login", "True", "Inactive").await;
+    assert_eq!(
+        conditions(&core(&object)),
+        [
+            "Active=False Inactive",
+            "IssuerUnique=Unknown NotEvaluated",
+            "KeysFresh=Unknown NotEvaluated",
+            "KeysReachable=Unknown NotEvaluated",
+            "KeysValid=Unknown NotEvaluated",
+            "Published=Unknown NotEvaluated",
+            "Ready=True Inactive",
+        ]
+    );
+    let status = object.status.clone().unwrap();
+    assert_eq!((status.keys, status.core.errors.len(), status.details.unwrap().sequence.as_str()), (None, 0, "2"));
+    let configmap = scene.api::<ConfigMap>().get("login-jwks").await.unwrap();
+    assert_eq!((published(&configmap), configmap.data.unwrap().len()), (json!({ "keys": [] }), 1));
+    let object: UserIdpAuthenticator = scene.verdict("link", "False", "IdpInactive").await;
+    assert!(conditions(&core(&object)).contains(&"Stalled=True IdpInactive".to_owned()));
+
+    // Its issuer is free, and it is not fetched for.
+    scene.apply::<IdentityProvider>("other", with("Active")).await;
+    scene.verdict::<IdentityProvider>("other", "True", "Ready").await;
+    assert_eq!(server.hits(), 2);
+    let before = version(&scene.api::<IdentityProvider>().get("login").await.unwrap());
+    operator.terminate();
+    let _operator = scene.operator().await;
+    while server.hits() < 3 {
+        tokio::time::sleep(std::time::Duration::from_millis(25)).await;
+    }
+    assert_eq!(version(&scene.api::<IdentityProvider>().get("login").await.unwrap()), before);
+
+    // Active again, the older one has the issuer; the link waits for its keys.
+    server.answer("500 Internal Server Error", "", "");
+    scene.apply::<IdentityProvider>("login", with("Active")).await;
+    scene.verdict::<IdentityProvider>("other", "False", "DuplicateIssuer").await;
+    scene.verdict::<IdentityProvider>("login", "False", "UnexpectedStatus").await;
+    scene.verdict::<UserIdpAuthenticator>("link", "False", "IdpNotReady").await;
+    server.answer("200 OK", "", &jwks(&[ED25519]));
+    scene.verdict::<IdentityProvider>("login", "True", "Ready").await;
+    scene.verdict::<UserIdpAuthenticator>("link", "True", "IdentitySet").await;
 }

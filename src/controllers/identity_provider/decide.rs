@@ -11,7 +11,7 @@ use super::{
 use crate::{
     api::{
         IdentityProvider, IdentityProviderStatus,
-        identity_provider::{DEFAULT_HEADER_NAME, KeysStatus},
+        identity_provider::{DEFAULT_HEADER_NAME, KeysStatus, State},
     },
     cluster::events::Notice,
     controllers::pipeline::Verdict,
@@ -21,10 +21,10 @@ use crate::{
         digest::sha256_hex,
         jwks::KeySet,
         reasons::IdentityProviderReason as Reason,
-        verdict::{Finding, Judgement},
+        verdict::{Finding, Judgement, Problem},
         verdicts::identity_provider::{
-            ISSUER_UNIQUE, KEYS_FRESH, KEYS_REACHABLE, KEYS_VALID, PUBLISHED, duplicate_issuer, keys_problem,
-            keys_stale, publish_conflict, publish_immutable,
+            ACTIVE, ACTIVE_MESSAGE, ISSUER_UNIQUE, KEYS_FRESH, KEYS_REACHABLE, KEYS_VALID, PUBLISHED, duplicate_issuer,
+            keys_problem, keys_stale, not_active, publish_conflict, publish_immutable,
         },
     },
 };
@@ -71,12 +71,34 @@ pub fn decide(
 /// The verdict on an object whose issuer an older one has: what it published is withdrawn.
 #[must_use]
 pub fn duplicate(object: &IdentityProvider, holder: &str, now: Timestamp) -> Verdict<IdentityProviderStatus> {
-    let order = [ISSUER_UNIQUE, PUBLISHED, KEYS_REACHABLE, KEYS_VALID, KEYS_FRESH].map(|condition| (condition, ""));
+    withdrawn(object, (ISSUER_UNIQUE, duplicate_issuer(holder)), Reason::Ready, now)
+}
+
+/// The verdict on an inactive object: what it published is withdrawn, and that is as declared.
+#[must_use]
+pub fn inactive(object: &IdentityProvider, now: Timestamp) -> Verdict<IdentityProviderStatus> {
+    withdrawn(object, (ACTIVE, not_active()), Reason::Inactive, now)
+}
+
+fn withdrawn(
+    object: &IdentityProvider,
+    cause: (&'static str, Problem),
+    ready_reason: Reason,
+    now: Timestamp,
+) -> Verdict<IdentityProviderStatus> {
+    let order = [
+        (ACTIVE, ACTIVE_MESSAGE),
+        (ISSUER_UNIQUE, ""),
+        (PUBLISHED, ""),
+        (KEYS_REACHABLE, ""),
+        (KEYS_VALID, ""),
+        (KEYS_FRESH, ""),
+    ];
     Verdict {
         judgement: Judgement {
-            findings: Finding::in_order(&order, Some((ISSUER_UNIQUE, duplicate_issuer(holder)))),
-            ready_reason: Reason::Ready.into(),
-            ready_message: String::new(),
+            ready_message: cause.1.message.clone(),
+            findings: Finding::in_order(&order, Some(cause)),
+            ready_reason: ready_reason.into(),
         },
         notices: Vec::new(),
         status: status(object, None, now),
@@ -128,9 +150,10 @@ fn judgement(object: &IdentityProvider, seen: &Observed, output: Output, served:
         Some(_) => Finding::succeeded(KEYS_FRESH, "the published keys are fresh"),
         None => Finding::not_evaluated(KEYS_FRESH),
     };
+    let active = Finding::succeeded(ACTIVE, ACTIVE_MESSAGE);
     let unique = Finding::succeeded(ISSUER_UNIQUE, "no older object of the namespace has the issuer");
     Judgement {
-        findings: vec![unique, published, reachable, valid, fresh],
+        findings: vec![active, unique, published, reachable, valid, fresh],
         ready_reason: Reason::Ready.into(),
         ready_message: served.map(published_message).unwrap_or_default(),
     }
@@ -172,7 +195,11 @@ fn config_digest(object: &IdentityProvider) -> String {
     // One spelling for '5m' and '300s'.
     let [refresh, stale] = [spec.keys.refresh_interval, spec.keys.stale_after]
         .map(|time| std::time::Duration::from(time).as_millis().to_string());
-    let fields = [&spec.jwt_endpoint, &spec.issuer, &spec.keys_endpoint, header, &insecure, &refresh, &stale];
+    let activity = match spec.state {
+        State::Active => "Active",
+        State::Inactive => "Inactive",
+    };
+    let fields = [activity, &spec.jwt_endpoint, &spec.issuer, &spec.keys_endpoint, header, &insecure, &refresh, &stale];
     sha256_hex(&fields.map(str::as_bytes))
 }
 
@@ -235,6 +262,7 @@ mod tests {
             issuer: "https://a".into(),
             keys_endpoint: "https://a/keys".into(),
             header_name: "authorization".into(),
+            state: State::Active,
             allow_insecure_http: false,
             keys: crate::api::identity_provider::Keys::default(),
             suspend: false,

@@ -12,7 +12,7 @@ use super::{
     pipeline::{Reads, Step},
 };
 use crate::{
-    api::{IdentityProvider, IdentityProviderStatus},
+    api::{IdentityProvider, IdentityProviderStatus, identity_provider::State},
     cluster::error::Error,
 };
 
@@ -25,6 +25,12 @@ pub async fn step(
     ctx: Arc<Context>,
     reads: Reads,
 ) -> Result<Step<IdentityProviderStatus>, Error> {
+    if object.spec.state == State::Inactive {
+        // It starts as new when it is active again.
+        ctx.fetcher.forget(&object.key());
+        apply::apply(&object, &ctx, None, reads).await?;
+        return Ok(decide::inactive(&object, ctx.now()).into());
+    }
     if let Some(rival) = ctx.world.rival(object.as_ref()) {
         // It is not fetched for, and starts as new if it is promoted.
         ctx.fetcher.forget(&object.key());

@@ -11,7 +11,9 @@ use crate::{
         digest::sha256_hex,
         reasons::UserIdpAuthenticatorReason as Reason,
         verdict::{Finding, Judgement, Problem},
-        verdicts::user_idp_authenticator::{IDENTITY_PROVIDER_READY, IdpName, idp_not_found, idp_not_ready},
+        verdicts::user_idp_authenticator::{
+            IDENTITY_PROVIDER_READY, IdpName, idp_inactive, idp_not_found, idp_not_ready,
+        },
     },
 };
 
@@ -27,6 +29,7 @@ pub fn decide(object: &UserIdpAuthenticator, seen: &Observed) -> Step<UserIdpAut
     };
     match idp.ready {
         IdpReady::NoVerdict => Step::Wait,
+        _ if idp.is_inactive => judged(object, seen, Err(idp_inactive(&idp_name, &idp.name))),
         IdpReady::Unknown if has_verdict_of_this_generation(object) => Step::Wait,
         IdpReady::True => judged(object, seen, Ok(())),
         IdpReady::Unknown => judged(object, seen, Err(idp_not_ready(&idp_name, &idp.name, false))),

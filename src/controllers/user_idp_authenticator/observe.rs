@@ -4,9 +4,10 @@ use jiff::Timestamp;
 use kube::ResourceExt as _;
 
 use crate::{
-    api::{IdentityProvider, UserIdpAuthenticator, status::condition},
+    api::{IdentityProvider, UserIdpAuthenticator, identity_provider::State, status::condition},
     cluster::key::ObjectKey,
     controllers::{context::Context, kinds::Managed as _, world::Relation},
+    domain::verdicts::identity_provider::ACTIVE,
 };
 
 /// What is known when a link is judged.
@@ -27,6 +28,8 @@ pub struct IdpView {
     pub uid: String,
     /// Its `Ready`.
     pub ready: IdpReady,
+    /// Whether it is inactive, or was by its last verdict: active again, it is not ready before the next one.
+    pub is_inactive: bool,
 }
 
 /// An `IdentityProvider`'s `Ready`.
@@ -60,7 +63,8 @@ impl IdpView {
             Some("False") => IdpReady::False { stalled: condition(condition::STALLED) == Some("True") },
             Some(_) => IdpReady::Unknown,
         };
-        Some(Self { name: idp.name_any(), uid: idp.uid().unwrap_or_default(), ready })
+        let is_inactive = idp.spec.state == State::Inactive || condition(ACTIVE) == Some("False");
+        Some(Self { name: idp.name_any(), uid: idp.uid().unwrap_or_default(), ready, is_inactive })
     }
 }
 

@@ -7,6 +7,10 @@ use crate::domain::{
     verdict::{Problem, Weight},
 };
 
+/// `spec.state` is `Active`.
+pub const ACTIVE: &str = "Active";
+/// What [`ACTIVE`] says when it is True.
+pub const ACTIVE_MESSAGE: &str = "state is Active";
 /// No older object of the namespace has the same issuer.
 pub const ISSUER_UNIQUE: &str = "IssuerUnique";
 /// The output ConfigMap bears the spec's keys.
@@ -135,6 +139,19 @@ pub fn keys_stale() -> Problem {
         "Keys stale",
         ENDPOINT,
         "keysEndpoint has given no good keys for longer than keys.staleAfter: the published ones are withdrawn until it does",
+    )
+}
+
+/// It is not to be used, as declared.
+#[must_use]
+pub fn not_active() -> Problem {
+    Problem::new(
+        Reason::Inactive,
+        Weight::Advises,
+        403,
+        "Inactive",
+        "/spec/state",
+        "state is Inactive: no keys are published, and links to it are not in force",
     )
 }
 

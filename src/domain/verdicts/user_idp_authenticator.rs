@@ -54,3 +54,16 @@ pub fn idp_not_ready(idp: &IdpName, name: &str, stalled: bool) -> Problem {
         format!("IdentityProvider '{name}' is not ready: see its status for the cause"),
     )
 }
+
+/// The `IdentityProvider` is inactive.
+#[must_use]
+pub fn idp_inactive(idp: &IdpName, name: &str) -> Problem {
+    Problem::new(
+        Reason::IdpInactive,
+        Weight::Stalls,
+        403,
+        "IdentityProvider inactive",
+        idp.pointer(),
+        format!("IdentityProvider '{name}' is inactive: set its state to Active, or delete the link"),
+    )
+}
