@@ -39,11 +39,12 @@ use super::{
         json_path = ".status.conditions[?(@.type=='Ready')].message",
         priority = 1
     ),
-    validation = Rule::new("size(self.metadata.name) <= 248")
-        .message("metadata.name must be at most 248 characters, as the ConfigMap '<name>-jwks' is named after it")
+    validation = Rule::new("has(self.spec.publish) || size(self.metadata.name) <= 248").message(
+        "metadata.name must be at most 248 characters, as the ConfigMap '<name>-jwks' is named after it; or publish.configMapName must be set"
+    )
 )]
 #[serde(rename_all = "camelCase")]
-#[schemars(extend("x-kubernetes-validations" = rules::endpoints(&["jwtEndpoint", "keysEndpoint"])))]
+#[schemars(extend("x-kubernetes-validations" = rules::identity_provider()))]
 pub struct IdentityProviderSpec {
     /// The endpoint where the JWT can be extracted: a URL of 1 to 200 characters.
     #[schemars(length(min = 1, max = 200), extend("x-kubernetes-validations" = rules::endpoint("jwtEndpoint")))]
@@ -82,9 +83,22 @@ pub struct IdentityProviderSpec {
     ))]
     pub keys: Keys,
 
+    /// Where the keys are published. Default: the ConfigMap `<name>-jwks`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub publish: Option<Publish>,
+
     /// Stop all work on this object; what is published stays published.
     #[serde(default)]
     pub suspend: bool,
+}
+
+/// Where the keys are published.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct Publish {
+    /// Name of the ConfigMap, in this namespace. Immutable.
+    #[schemars(length(min = 1, max = 253), extend("x-kubernetes-validations" = rules::immutable_object_name("configMapName")))]
+    pub config_map_name: String,
 }
 
 /// Whether tokens of this identity provider are to be trusted.

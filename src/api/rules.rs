@@ -49,9 +49,17 @@ pub fn one_of(one: &str, other: &str) -> Value {
     ])
 }
 
+/// Rules on an `IdentityProvider`'s spec.
+#[must_use]
+pub fn identity_provider() -> Vec<Value> {
+    let mut rules = endpoints(&["jwtEndpoint", "keysEndpoint"]);
+    rules.push(presence("publish"));
+    rules
+}
+
 /// Parent rules on endpoints: what depends on another field, and what is not to be repeated in a refusal.
 #[must_use]
-pub fn endpoints(fields: &[&str]) -> Vec<Value> {
+fn endpoints(fields: &[&str]) -> Vec<Value> {
     fields
         .iter()
         .flat_map(|field| {

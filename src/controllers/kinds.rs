@@ -84,7 +84,7 @@ impl Managed for IdentityProvider {
 
     fn relations(&self) -> Vec<Relation> {
         vec![
-            Relation::ConfigMap(self.sibling(&desired::configmap::name(&self.name_any()))),
+            Relation::ConfigMap(self.sibling(&desired::configmap::name(self))),
             Relation::IsIdp(self.sibling(&self.uid().unwrap_or_default())),
         ]
     }

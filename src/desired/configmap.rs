@@ -18,8 +18,9 @@ pub const ISSUER: &str = "issuer";
 
 /// Name of the output.
 #[must_use]
-pub fn name(idp: &str) -> String {
-    format!("{idp}-jwks")
+pub fn name(idp: &IdentityProvider) -> String {
+    let publish = idp.spec.publish.as_ref();
+    publish.map_or_else(|| format!("{}-jwks", idp.name_any()), |publish| publish.config_map_name.clone())
 }
 
 /// Whether the operator may write it: it bears our label and this object's annotation, or is owned by this object.
@@ -41,7 +42,7 @@ fn is_owned(existing: &ConfigMap, idp: &IdentityProvider) -> bool {
 #[must_use]
 pub fn desired(idp: &IdentityProvider, keys: Option<&KeySet>, existing: Option<&ConfigMap>) -> ConfigMap {
     let mut configmap = existing.cloned().unwrap_or_else(|| ConfigMap {
-        metadata: ObjectMeta { name: Some(name(&idp.name_any())), namespace: idp.namespace(), ..ObjectMeta::default() },
+        metadata: ObjectMeta { name: Some(name(idp)), namespace: idp.namespace(), ..ObjectMeta::default() },
         ..ConfigMap::default()
     });
     configmap.metadata.managed_fields = None;

@@ -405,3 +405,32 @@ async fn an_inactive_one_publishes_nothing_frees_its_issuer_and_starts_as_new() 
     scene.verdict::<IdentityProvider>("login", "True", "Ready").await;
     scene.verdict::<UserIdpAuthenticator>("link", "True", "IdentitySet").await;
 }
+
+#[tokio::test]
+async fn the_output_has_the_name_that_it_is_given_and_one_object_only() {
+    let scene = Scene::new("idp").await;
+    let _operator = scene.operator().await;
+    let server = KeyServer::http(&jwks(&[ED25519])).await;
+    let with = |issuer: &str| {
+        let mut spec = spec(&server.url("/keys"));
+        spec["publish"] = json!({ "configMapName": "keys" });
+        spec["issuer"] = json!(issuer);
+        spec
+    };
+    scene.apply::<IdentityProvider>("login", with("one")).await;
+    scene.verdict::<IdentityProvider>("login", "True", "Ready").await;
+    let configmap = scene.api::<ConfigMap>().get("keys").await.unwrap();
+    assert_eq!(configmap.data.as_ref().unwrap()["issuer"], "one");
+    assert!(scene.api::<ConfigMap>().get_opt("login-jwks").await.unwrap().is_none());
+    scene.apply::<IdentityProvider>("other", with("two")).await;
+    let object: IdentityProvider = scene.verdict("other", "False", "PublishConflict").await;
+    assert_eq!(
+        core(&object).condition("Ready").unwrap().message,
+        "ConfigMap 'keys' was not made for this IdentityProvider: delete it, or name another one in publish.configMapName of a \
+         new IdentityProvider"
+    );
+    assert_eq!(version(&scene.api::<ConfigMap>().get("keys").await.unwrap()), version(&configmap));
+    // It is healed as any other.
+    scene.delete::<ConfigMap>("keys").await;
+    scene.until::<ConfigMap>("keys", |configmap| configmap.data.is_some()).await;
+}

@@ -38,7 +38,7 @@ pub async fn apply(
     keys: Option<&KeySet>,
     reads: Reads,
 ) -> Result<Output, Error> {
-    let key = &object.sibling(&configmap::name(&object.name_any()));
+    let key = &object.sibling(&configmap::name(object));
     let known = ctx.world.configmaps.version(key);
     let digest = digest(object, keys);
     if let Some(version) = &known

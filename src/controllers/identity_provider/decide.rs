@@ -118,7 +118,7 @@ fn status(object: &IdentityProvider, keys: Option<KeysStatus>, now: Timestamp) -
 }
 
 fn judgement(object: &IdentityProvider, seen: &Observed, output: Output, served: Option<&KeySet>) -> Judgement {
-    let name = || configmap::name(&object.name_any());
+    let name = || configmap::name(object);
     let published = match output {
         Output::Published => Finding::succeeded(PUBLISHED, "the ConfigMap is as it ought to be"),
         Output::NotOurs => Finding::failed(PUBLISHED, publish_conflict(&name())),
@@ -265,6 +265,7 @@ mod tests {
             state: State::Active,
             allow_insecure_http: false,
             keys: crate::api::identity_provider::Keys::default(),
+            publish: None,
             suspend: false,
         };
         IdentityProvider::new("login", spec)

@@ -40,7 +40,7 @@ pub async fn observe(object: &IdentityProvider, ctx: &Context) -> Result<Option<
     if let (None, Err(error), Some(told)) = (&keys.good, keys.last, told)
         && error != KeysError::Judged(KeySetError::PrivateKeyPublished)
     {
-        let output = object.sibling(&configmap::name(&object.name_any()));
+        let output = object.sibling(&configmap::name(object));
         let published: Option<ConfigMap> = child::get(&ctx.client, &output).await?;
         if let Some(set) = published.and_then(|published| published_keys(&published, &source, told)) {
             let at = verified_at(object, told, now);

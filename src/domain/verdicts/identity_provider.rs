@@ -175,7 +175,8 @@ pub fn duplicate_issuer(holder: &str) -> Problem {
 #[must_use]
 pub fn publish_conflict(name: &str) -> Problem {
     conflict(format!(
-        "ConfigMap '{name}' was not made for this IdentityProvider: delete it, or give the IdentityProvider another name"
+        "ConfigMap '{name}' was not made for this IdentityProvider: delete it, or name another one in \
+         publish.configMapName of a new IdentityProvider"
     ))
 }
 

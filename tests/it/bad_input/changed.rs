@@ -20,6 +20,7 @@ async fn immutable_fields() {
     const EXACTLY_ONE: &str = "exactly one of idpRef and idpId must be set";
     const EXCHANGED: &str = "idpRef and idpId must stay as they were created: one can't be exchanged for the other";
     const ID: Says = Whole("id must stay as it was created: it may be neither added nor removed");
+    const PUBLISH: Says = Whole("publish must stay as it was created: it may be neither added nor removed");
     const SECRET_NAME: Says = Whole("secretName must stay as it was created: it may be neither added nor removed");
     let id = "12345678-90ab-cdef-fedc-ab0987654321";
     let tenant = |what, after, says| ("tenantId", what, Kind::Tjs, json!({}), after, says);
@@ -29,6 +30,8 @@ async fn immutable_fields() {
     let by_id =
         |field, what, after, says| (field, what, Kind::Uia, json!({ "idpRef": null, "idpId": "1" }), after, says);
     let strategy = |field, what, before, after, says| (field, what, Kind::Si, before, after, says);
+    let output = |name: &str| json!({ "publish": { "configMapName": name } });
+    let published = |field, what, before, after, says| (field, what, Kind::Idp, before, after, says);
     let rows: Vec<Row> = vec![
         tenant("changed", json!({ "tenantId": "other.example.com" }), IMMUTABLE),
         tenant("changed in case", json!({ "tenantId": "Acme.example.com" }), IMMUTABLE),
@@ -67,6 +70,9 @@ async fn immutable_fields() {
         ),
         strategy("spec.id", "id removed", json!({ "id": id }), json!({}), ID),
         strategy("spec.id", "id added", json!({}), json!({ "id": id }), ID),
+        published("publish.configMapName", "changed", output("keys"), output("other"), IMMUTABLE),
+        published("spec.publish", "removed", output("keys"), json!({}), PUBLISH),
+        published("spec.publish", "added", json!({}), output("keys"), PUBLISH),
     ];
     all_are_refused(rows).await;
 }

@@ -43,7 +43,7 @@ async fn names() {
             "x".repeat(249),
             json!({}),
             "<nil>",
-            "metadata.name must be at most 248 characters, as the ConfigMap '<name>-jwks' is named after it",
+            "metadata.name must be at most 248 characters, as the ConfigMap '<name>-jwks' is named after it; or publish.configMapName must be set",
         ),
         (
             Kind::Tjs,

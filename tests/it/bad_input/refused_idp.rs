@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{
-    DURATION, IDENTIFIER, Kind, LONGER_THAN_200, REQUIRED,
+    DURATION, IDENTIFIER, Kind, LONGER_THAN_200, OBJECT_NAME, REQUIRED,
     Says::{Apply, Empty, Must, Unrepeated, Whole},
     UNKNOWN_FIELD,
     refused::{Row, all_are_refused},
@@ -152,7 +152,7 @@ async fn two_mistakes() {
 }
 
 #[tokio::test]
-async fn times_of_keys() {
+async fn times_and_places_of_keys() {
     let row = |field: &'static str, value: &str, says| {
         let (_, name) = field.rsplit_once('.').unwrap();
         ("wrong", field, json!({ "keys": { name: value } }), says)
@@ -170,6 +170,11 @@ async fn times_of_keys() {
         let change = json!({ "keys": { "refreshInterval": refresh, "staleAfter": stale } });
         rows.push(("too soon", "spec.keys.staleAfter", change, Whole(twice)));
     }
+    for name in ["a..b", "-a", "A", "a_b", "a/b"] {
+        rows.push(("wrong", "publish.configMapName", json!({ "publish": { "configMapName": name } }), OBJECT_NAME));
+    }
+    rows.push(("empty", "publish.configMapName", json!({ "publish": { "configMapName": "" } }), Empty));
+    rows.push(("missing", "publish.configMapName", json!({ "publish": {} }), REQUIRED));
     rows.push(("misspelt", "keys.refresh", json!({ "keys": { "refresh": "1h" } }), UNKNOWN_FIELD));
     all_are_refused(Kind::Idp, rows).await;
 }
