@@ -81,3 +81,32 @@ pub fn observe(object: &UserIdpAuthenticator, ctx: &Context) -> Observed {
     let idp = key.and_then(|key| ctx.world.identity_providers.live(&key));
     Observed { idp: idp.and_then(|idp| IdpView::of(&idp)), now: ctx.now() }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn one_that_is_active_again_is_inactive_to_its_links_until_its_next_verdict() {
+        let idp = |state: &str, active: &str| -> IdentityProvider {
+            let condition = |type_: &str, status: &str| {
+                json!({
+                    "type": type_, "status": status, "reason": "X", "message": "", "lastTransitionTime": "2026-01-01T00:00:00Z",
+                })
+            };
+            serde_json::from_value(json!({
+                "apiVersion": "idp-operator.dev/v1alpha1", "kind": "IdentityProvider", "metadata": { "name": "login" },
+                "spec": { "jwtEndpoint": "j", "issuer": "i", "keysEndpoint": "k", "state": state },
+                "status": { "conditions": [condition("Ready", "True"), condition("Active", active)] },
+            }))
+            .unwrap()
+        };
+        let is_inactive = |state, active| IdpView::of(&idp(state, active)).unwrap().is_inactive;
+        assert!(!is_inactive("Active", "True"));
+        assert!(is_inactive("Inactive", "True"));
+        assert!(is_inactive("Inactive", "False"));
+        assert!(is_inactive("Active", "False"));
+    }
+}
