@@ -73,6 +73,12 @@ impl KeySet {
         json!({ "keys": self.keys.iter().map(|key| &key.canonical).collect::<Vec<_>>() }).to_string()
     }
 
+    /// The keys, in an order that does not depend on the endpoint's.
+    #[must_use]
+    pub fn keys(&self) -> &[PublicKey] {
+        &self.keys
+    }
+
     /// Number of keys.
     #[must_use]
     pub fn count(&self) -> usize {

@@ -15,5 +15,6 @@ pub mod rotation;
 pub mod schedule;
 pub mod secret_output;
 pub mod template;
+pub mod token;
 pub mod verdict;
 pub mod verdicts;
