@@ -21,6 +21,10 @@ impl<K, M> Default for Index<K, M> {
 impl<K: Hash + Eq + Clone, M: Hash + Ord + Clone> Index<K, M> {
     /// The member has exactly these keys from now on; none removes it.
     pub fn set(&mut self, member: &M, keys: Vec<K>) {
+        // Most changes of an object are of its status.
+        if self.keys(member) == keys {
+            return;
+        }
         for key in self.keys.remove(member).unwrap_or_default() {
             if let Some(members) = self.members.get_mut(&key) {
                 members.remove(member);

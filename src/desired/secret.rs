@@ -38,11 +38,11 @@ pub fn desired(object: &TenantJwtSecret, parts: &Parts<'_>, existing: Option<Sec
     let before = OutputFacts::read(&secret);
     let mut forms = Outputs { jwks: before.jwks.exists, raw: before.raw.exists };
     if parts.describes {
-        describe(object, &mut secret);
+        describe(object, &before, &mut secret);
         forms = object.spec.outputs;
     }
-    if secret.immutable != Some(true) {
-        values::change(parts, &mut secret);
+    if !before.immutable {
+        values::change(parts, &before, &mut secret);
         values::set_forms(forms, &mut secret);
     }
     secret
@@ -74,11 +74,10 @@ pub fn has_its_forms(object: &TenantJwtSecret, output: &OutputFacts) -> bool {
 }
 
 /// Sets all that describes it; what others put there stays.
-fn describe(object: &TenantJwtSecret, secret: &mut Secret) {
+fn describe(object: &TenantJwtSecret, before: &OutputFacts, secret: &mut Secret) {
     let is_new = secret.metadata.resource_version.is_none();
-    let facts = OutputFacts::read(secret);
-    let is_adopted = !is_new && is_adopted(object, &facts);
-    secret.metadata.owner_references = Some(owners(object, &facts.owners, is_adopted));
+    let is_adopted = !is_new && is_adopted(object, before);
+    secret.metadata.owner_references = Some(owners(object, &before.owners, is_adopted));
     template::apply(object.spec.template.as_ref(), &mut secret.metadata);
     secret.labels_mut().insert(labels::MANAGED.to_owned(), "true".to_owned());
     let annotations = secret.annotations_mut();

@@ -58,8 +58,7 @@ impl Entry {
 }
 
 /// Changes the values. A change that asks for a value that is not there leaves what is.
-pub fn change(parts: &Parts<'_>, secret: &mut Secret) {
-    let facts = OutputFacts::read(secret);
+pub fn change(parts: &Parts<'_>, before: &OutputFacts, secret: &mut Secret) {
     let now = parts.now;
     let key_id = parts.key_id.as_str();
     let current = Entry::read(secret, Role::Current);
@@ -75,7 +74,7 @@ pub fn change(parts: &Parts<'_>, secret: &mut Secret) {
         (Current::Keep, _) | (Current::New(..), None) => {}
         (Current::Describe(algorithm), _) => {
             let described = current.map(|current| Entry { algorithm: Some(algorithm), ..current });
-            let since = facts.issued_at(now).unwrap_or(now);
+            let since = before.issued_at(now).unwrap_or(now);
             put_entry(secret, Role::Current, described.as_ref(), None, (key_id, since));
         }
         (Current::New(algorithm, _), Some(new)) => set(secret, Role::Current, &new.text, algorithm, &new.key_id, now),
@@ -98,12 +97,13 @@ pub fn change(parts: &Parts<'_>, secret: &mut Secret) {
 /// they are: they may hold the last good one.
 pub fn set_forms(outputs: Outputs, secret: &mut Secret) {
     let is_whole = Slot::read(secret, Role::Current).is_whole();
-    let jwks = Some(oct_jwks::jwks(secret));
-    for (name, is_asked, form) in [(key::JWKS, outputs.jwks, jwks), (key::RAW, outputs.raw, oct_jwks::raw(secret))] {
+    let jwks = (is_whole && outputs.jwks).then(|| oct_jwks::jwks(secret));
+    let raw = if is_whole && outputs.raw { oct_jwks::raw(secret) } else { None };
+    for (name, is_asked, form) in [(key::JWKS, outputs.jwks, jwks), (key::RAW, outputs.raw, raw)] {
         match form {
-            _ if !is_asked => remove(secret, name),
-            Some(bytes) if is_whole => put(secret, name, bytes.to_vec()),
-            _ => {}
+            Some(bytes) => put(secret, name, bytes.to_vec()),
+            None if !is_asked => remove(secret, name),
+            None => {}
         }
     }
 }

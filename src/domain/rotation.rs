@@ -272,10 +272,10 @@ impl State<'_> {
 
     /// The current value, which is good for this algorithm, is replaced, and becomes previous.
     fn replace(&self, good_for: SigningAlgorithm, current: Current) -> Change {
-        let previous = if self.terms.grace_period.is_zero() {
-            if self.output.previous.exists { Previous::Remove } else { Previous::Keep }
-        } else {
-            Previous::Demote(good_for, ceil(self.now, self.terms.grace_period))
+        // Without a grace period an older one goes too, as it would at any other time.
+        let previous = match self.terms.grace_period {
+            SignedDuration::ZERO => Previous::Keep,
+            grace_period => Previous::Demote(good_for, ceil(self.now, grace_period)),
         };
         Change { current, previous, next: Next::Keep, token: self.token() }
     }

@@ -156,14 +156,15 @@ pub struct OutputFacts {
 pub struct Form {
     /// Whether it is there.
     pub exists: bool,
-    /// Whether it is what the values make it, which can be nothing.
+    /// Whether it is there and what the values make it.
     pub is_right: bool,
 }
 
 impl Form {
     fn read(secret: &Secret, name: &str, made: impl FnOnce() -> Option<oct_jwks::Bytes>) -> Self {
-        let there = data(secret, name).map(|bytes| bytes.0.as_slice());
-        Self { exists: there.is_some(), is_right: there == made().as_ref().map(|made| made.as_slice()) }
+        let there = data(secret, name);
+        let is_made = |bytes: &ByteString| made().is_some_and(|made| *made == bytes.0);
+        Self { exists: there.is_some(), is_right: there.is_some_and(is_made) }
     }
 }
 

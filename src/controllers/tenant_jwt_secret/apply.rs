@@ -1,9 +1,7 @@
 //! Writing the output Secret: created, or replaced from a live read.
 
 use k8s_openapi::api::core::v1::Secret;
-use rand::rngs::SysRng;
-use secrecy::SecretString;
-use uuid::Uuid;
+use rand::{TryRng, rngs::SysRng};
 
 use super::{
     decide::Plan,
@@ -23,7 +21,7 @@ use crate::{
     },
     domain::{
         policy,
-        rotation::{Change, Current, Next},
+        rotation::{Current, Next},
         secret_output::OutputFacts,
     },
 };
@@ -46,9 +44,8 @@ pub async fn apply(
         None => None,
         Some(decided_on) => Some(live(ctx, &key, &decided_on.resource_version).await?),
     };
-    let value = new_value(&plan.change, &seen.source)?;
-    let parts = Parts { change: &plan.change, value, key_id: new_key_id(), describes: plan.describes, now: seen.now };
-    let written = child::write(&ctx.client, &secret::desired(object, &parts, existing)).await?;
+    let desired = output(object, plan, seen, existing, &mut SysRng).map_err(Error::Entropy)?;
+    let written = child::write(&ctx.client, &desired).await?;
     let facts = OutputFacts::read(&written);
     ctx.outputs.set_secret(&key, Some(facts.clone()));
     Ok(Some(facts))
@@ -62,18 +59,33 @@ async fn live(ctx: &Context, key: &ObjectKey, version: &str) -> Result<Secret, E
         .ok_or_else(|| Error::Raced { kind: Secret::KIND, name: key.name.clone() })
 }
 
-/// The new value that the change asks for, if it does: the referenced one, or a generated one.
-pub(super) fn new_value(change: &Change, source: &Source) -> Result<Option<NewValue>, Error> {
-    let text: SecretString = match (change.current, change.next, source) {
-        (Current::New(..), _, Source::Value { value, .. }) => value.text.clone(),
-        (Current::New(algorithm, _), _, _) | (_, Next::New(algorithm, _), _) => {
-            policy::generate(algorithm, &mut SysRng).map_err(Error::Entropy)?
-        }
-        _ => return Ok(None),
+/// The output after the plan was carried out on the existing one.
+///
+/// # Errors
+/// When the random source fails.
+pub fn output<R: TryRng>(
+    object: &TenantJwtSecret,
+    plan: &Plan,
+    seen: &Observed,
+    existing: Option<Secret>,
+    rng: &mut R,
+) -> Result<Secret, R::Error> {
+    let value = match (plan.change.current, plan.change.next, &seen.source) {
+        (Current::New(..), _, Source::Value { value, .. }) => Some(value.text.clone()),
+        (Current::New(algorithm, _), ..) | (_, Next::New(algorithm, _), _) => Some(policy::generate(algorithm, rng)?),
+        _ => None,
     };
-    Ok(Some(NewValue { text, key_id: new_key_id() }))
+    let value = match value {
+        Some(text) => Some(NewValue { text, key_id: key_id(rng)? }),
+        None => None,
+    };
+    let parts = Parts { change: &plan.change, value, key_id: key_id(rng)?, describes: plan.describes, now: seen.now };
+    Ok(secret::desired(object, &parts, existing))
 }
 
-pub(super) fn new_key_id() -> String {
-    Uuid::new_v4().to_string()
+/// A random UUID.
+fn key_id<R: TryRng>(rng: &mut R) -> Result<String, R::Error> {
+    let mut bytes = [0; 16];
+    rng.try_fill_bytes(&mut bytes)?;
+    Ok(uuid::Builder::from_random_bytes(bytes).into_uuid().to_string())
 }

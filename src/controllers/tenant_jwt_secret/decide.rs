@@ -57,8 +57,7 @@ pub fn plan(object: &TenantJwtSecret, seen: &Observed) -> Plan {
         return Plan { is_written: !change.is_none(), change, ..plan };
     };
     // A Secret without an owner is not made to go with an object that does not even hold the tenant.
-    let holds_tenant = seen.claimed && seen.rival.is_none();
-    let describes = holds_tenant || output.is_owned_by(&object.uid().unwrap_or_default());
+    let describes = seen.holds_tenant() || output.is_owned_by(&object.uid().unwrap_or_default());
     let is_changed = !change.is_none() || describes && !desired::secret::has_its_forms(object, output);
     let is_described = !describes || desired::secret::is_described(object, output);
     if is_changed && output.immutable {
@@ -103,7 +102,7 @@ fn conflict(object: &TenantJwtSecret, seen: &Observed, output: &OutputFacts) -> 
     }
     let obeys = |algorithm: SigningAlgorithm| output.current.obeys(algorithm);
     let is_another_tenant_s = output.tenant_id.as_ref().is_some_and(|tenant| *tenant != object.spec.tenant_id);
-    let may_adopt = object.spec.adopt && seen.claimed && seen.rival.is_none();
+    let may_adopt = object.spec.adopt && seen.holds_tenant();
     let obstacles = [
         (!output.is_known_format(), Conflict::UnknownFormat),
         (!output.opaque, Conflict::NotOpaque),
@@ -118,7 +117,7 @@ fn conflict(object: &TenantJwtSecret, seen: &Observed, output: &OutputFacts) -> 
 /// Whether a Secret of this tenant is the output of another object, which holds the tenant or held it.
 #[must_use]
 pub(super) fn is_another_s(object: &TenantJwtSecret, seen: &Observed, output: &OutputFacts) -> bool {
-    if seen.claimed && seen.rival.is_none() || output.is_owned_by(&object.uid().unwrap_or_default()) {
+    if seen.holds_tenant() || output.is_owned_by(&object.uid().unwrap_or_default()) {
         return false;
     }
     let is_the_holder_s = seen.rival.as_ref().is_some_and(|rival| rival.has_output);

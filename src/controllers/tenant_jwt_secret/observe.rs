@@ -33,6 +33,14 @@ pub struct Observed {
     pub now: Timestamp,
 }
 
+impl Observed {
+    /// Whether the tenant is this object's to hold.
+    #[must_use]
+    pub fn holds_tenant(&self) -> bool {
+        self.claimed && self.rival.is_none()
+    }
+}
+
 /// An older object with the same tenant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rival {
@@ -60,6 +68,18 @@ pub enum Source {
     },
 }
 
+impl Source {
+    /// Reads a referenced value, and whether the output holds it.
+    #[must_use]
+    pub fn read(value: Option<&[u8]>, output: Option<&Secret>) -> Self {
+        match value.filter(|value| !value.is_empty()).map(policy::parse) {
+            None => Self::Missing,
+            Some(Err(violation)) => Self::Unreadable(violation),
+            Some(Ok(value)) => Self::Value { is_published: holds(output, &value), value },
+        }
+    }
+}
+
 /// Reads what is not known. In a steady state that is nothing for a generated secret.
 ///
 /// # Errors
@@ -75,15 +95,8 @@ pub async fn observe(object: &TenantJwtSecret, ctx: &Context, reads: Reads) -> R
     };
     let output = get(object, ctx, reads, &desired::secret::name(object)).await?;
     let source = get(object, ctx, reads, &reference.name).await?;
-    let value = source
-        .as_ref()
-        .and_then(|secret| secret_output::data(secret, &reference.key))
-        .filter(|value| !value.0.is_empty());
-    let source = match value.map(|value| policy::parse(&value.0)) {
-        None => Source::Missing,
-        Some(Err(violation)) => Source::Unreadable(violation),
-        Some(Ok(value)) => Source::Value { is_published: holds(output.as_ref(), &value), value },
-    };
+    let value = source.as_ref().and_then(|secret| secret_output::data(secret, &reference.key));
+    let source = Source::read(value.map(|value| value.0.as_slice()), output.as_ref());
     let output = output.as_ref().map(OutputFacts::read);
     let has_other_owner = has_other_owner(object, ctx, output.as_ref());
     Ok(Observed { claimed, rival, output, has_other_owner, source, now })

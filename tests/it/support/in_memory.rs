@@ -6,24 +6,16 @@ use std::time::Duration;
 use idp_operator::{
     api::TenantJwtSecret,
     controllers::tenant_jwt_secret::{
+        apply,
         decide::{self, Plan},
         observe::{Observed, Rival, Source},
         verdict,
     },
-    desired::{
-        secret,
-        secret_values::{NewValue, Parts},
-    },
-    domain::{
-        policy,
-        rotation::{Change, Current, Next},
-        secret_output::{OutputFacts, Role},
-    },
+    domain::secret_output::OutputFacts,
 };
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
-use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
-use secrecy::ExposeSecret as _;
+use rand::{SeedableRng as _, rngs::StdRng};
 
 /// An object, what it depends on, and its output.
 pub struct InMemory {
@@ -60,9 +52,7 @@ impl InMemory {
         let seen = Observed { claimed, rival, output, has_other_owner: false, source: self.observed(), now };
         let plan = decide::plan(&self.object, &seen);
         if plan.is_written {
-            let value = self.new_value(&plan.change, &seen.source);
-            let parts = Parts { change: &plan.change, value, key_id: self.key_id(), describes: plan.describes, now };
-            let mut written = secret::desired(&self.object, &parts, self.output.take());
+            let mut written = apply::output(&self.object, &plan, &seen, self.output.take(), &mut self.rng).unwrap();
             self.version += 1;
             written.metadata.resource_version = Some(self.version.to_string());
             self.output = Some(written);
@@ -77,36 +67,6 @@ impl InMemory {
         if self.object.spec.secret_ref.is_none() {
             return Source::Generated;
         }
-        match self.source.as_deref().filter(|value| !value.is_empty()).map(policy::parse) {
-            None => Source::Missing,
-            Some(Err(violation)) => Source::Unreadable(violation),
-            Some(Ok(value)) => {
-                let published = self.bytes(Role::Current).and_then(|bytes| policy::parse(bytes).ok());
-                let is_published =
-                    published.is_some_and(|published| published.text.expose_secret() == value.text.expose_secret());
-                Source::Value { value, is_published }
-            }
-        }
-    }
-
-    fn new_value(&mut self, change: &Change, source: &Source) -> Option<NewValue> {
-        let text = match (change.current, change.next, source) {
-            (Current::New(..), _, Source::Value { value, .. }) => value.text.clone(),
-            (Current::New(algorithm, _), ..) | (_, Next::New(algorithm, _), _) => {
-                policy::generate(algorithm, &mut self.rng).unwrap()
-            }
-            _ => return None,
-        };
-        Some(NewValue { text, key_id: self.key_id() })
-    }
-
-    fn key_id(&mut self) -> String {
-        format!("{:032x}", self.rng.random::<u128>())
-    }
-
-    /// The value as it stands in the output.
-    pub fn bytes(&self, role: Role) -> Option<&[u8]> {
-        let [value, ..] = role.keys();
-        Some(self.output.as_ref()?.data.as_ref()?.get(value)?.0.as_slice())
+        Source::read(self.source.as_deref(), self.output.as_ref())
     }
 }

@@ -7,9 +7,10 @@ mod rotation;
 
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::{ByteString, api::core::v1::Secret};
+use rand::rngs::SysRng;
 
 use super::{
-    apply::{new_key_id, new_value},
+    apply::output,
     decide::plan,
     observe::{Observed, Rival, Source},
     verdict::verdict,
@@ -21,11 +22,7 @@ use crate::{
         tenant_jwt_secret::{DeletionPolicy, Outputs, Rotation, SigningAlgorithm},
     },
     cluster::key::ObjectKey,
-    desired::{
-        secret::desired,
-        secret_values::Parts,
-        status::{self, Subject},
-    },
+    desired::status::{self, Subject},
     domain::{
         policy,
         secret_output::{OutputFacts, Role, text, tokens},
@@ -115,13 +112,9 @@ impl Sim {
     }
 
     fn seen(&self) -> Observed {
-        let source = match (&self.object.spec.secret_ref, &self.source) {
-            (None, _) => Source::Generated,
-            (_, None) => Source::Missing,
-            (_, Some(source)) => match policy::parse(source.as_bytes()) {
-                Ok(value) => Source::Value { is_published: self.value(Role::Current).as_ref() == Some(source), value },
-                Err(violation) => Source::Unreadable(violation),
-            },
+        let source = match &self.object.spec.secret_ref {
+            None => Source::Generated,
+            Some(_) => Source::read(self.source.as_ref().map(String::as_bytes), self.secret.as_ref()),
         };
         let rival = self.has_rival.then(|| Rival { key: ObjectKey::new("ns", "older"), has_output: false });
         Observed {
@@ -160,11 +153,8 @@ impl Sim {
         let seen = self.seen();
         let plan = plan(&self.object, &seen);
         if plan.is_written {
-            let value = new_value(&plan.change, &seen.source).unwrap();
-            let parts =
-                Parts { change: &plan.change, value, key_id: new_key_id(), describes: plan.describes, now: self.now };
             self.version += 1;
-            let mut written = desired(&self.object, &parts, self.secret.take());
+            let mut written = output(&self.object, &plan, &seen, self.secret.take(), &mut SysRng).unwrap();
             written.metadata.resource_version = Some(self.version.to_string());
             self.secret = Some(written);
         }
