@@ -257,17 +257,8 @@ mod tests {
     }
 
     fn object() -> IdentityProvider {
-        let spec = IdentityProviderSpec {
-            jwt_endpoint: "https://a/jwt".into(),
-            issuer: "https://a".into(),
-            keys_endpoint: "https://a/keys".into(),
-            header_name: "authorization".into(),
-            state: State::Active,
-            allow_insecure_http: false,
-            keys: crate::api::identity_provider::Keys::default(),
-            publish: None,
-            suspend: false,
-        };
+        let spec = serde_json::json!({ "jwtEndpoint": "https://a/jwt", "issuer": "https://a", "keysEndpoint": "https://a/keys" });
+        let spec: IdentityProviderSpec = serde_json::from_value(spec).unwrap();
         IdentityProvider::new("login", spec)
     }
 
