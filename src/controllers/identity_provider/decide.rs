@@ -226,7 +226,7 @@ fn wait(object: &IdentityProvider, seen: &Observed) -> Option<std::time::Duratio
 #[cfg(test)]
 mod tests {
     use crate::{
-        api::IdentityProviderSpec,
+        api::{IdentityProviderSpec, identity_provider::Algorithm},
         domain::{
             key_source::{FetchError, KeysError, KeysSeen},
             verdict::Outcome,
@@ -242,8 +242,11 @@ mod tests {
     }
 
     fn keys() -> KeySet {
-        KeySet::judge(br#"{"keys":[{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#)
-            .unwrap()
+        KeySet::judge(
+            br#"{"keys":[{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#,
+            &Algorithm::ALL,
+        )
+        .unwrap()
     }
 
     fn seen(good_at: Option<i64>, last: Result<(), KeysError>, now: i64) -> Observed {
