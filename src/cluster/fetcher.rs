@@ -8,25 +8,20 @@ use std::{
 };
 
 use jiff::Timestamp;
-use tokio::sync::Semaphore;
+use tokio::time::Instant;
 
 use super::{
-    connector::Connector,
+    connector::{Connector, Trust},
     key::ObjectKey,
     metrics::{FetchLabels, Metrics},
+    pools::{Pools, SLOW},
     sync::lock,
 };
-use crate::{
-    api::identity_provider::Algorithm,
-    domain::{
-        jwks::{KeySet, KeySetError},
-        key_source::{KeySource, KeysError, KeysSeen, rescheduled},
-        verdicts::identity_provider::keys_problem,
-    },
+use crate::domain::{
+    jwks::{KeySet, KeySetError},
+    key_source::{KeySource, KeysError, KeysSeen, rescheduled},
+    verdicts::identity_provider::keys_problem,
 };
-
-/// Fetches at the same time.
-const SLOTS: usize = 64;
 
 /// Called with the object whose keys were looked for.
 pub type Wake = Arc<dyn Fn(ObjectKey) + Send + Sync>;
@@ -35,7 +30,7 @@ pub type Wake = Arc<dyn Fn(ObjectKey) + Send + Sync>;
 #[derive(Clone)]
 pub struct Fetcher {
     connector: Connector,
-    slots: Arc<Semaphore>,
+    pools: Pools,
     known: Arc<Mutex<HashMap<ObjectKey, Known>>>,
     wake: Wake,
     metrics: Metrics,
@@ -47,13 +42,14 @@ struct Known {
     interval: Duration,
     seen: Option<KeysSeen>,
     in_flight: bool,
+    is_slow: bool,
 }
 
 impl Fetcher {
     /// A fetcher that calls `wake` after each fetch.
     #[must_use]
     pub fn new(connector: Connector, wake: Wake, metrics: Metrics) -> Self {
-        Self { connector, slots: Arc::new(Semaphore::new(SLOTS)), known: Arc::default(), wake, metrics }
+        Self { connector, pools: Pools::default(), known: Arc::default(), wake, metrics }
     }
 
     /// What is known of this object's keys from this source: nothing, where the source is new or the object another
@@ -79,7 +75,8 @@ impl Fetcher {
         if due && !entry.in_flight {
             entry.in_flight = true;
             let (this, key, uid, source) = (self.clone(), key.clone(), uid.to_owned(), source.clone());
-            tokio::spawn(async move { this.fetch(key, uid, source).await });
+            let is_slow = entry.is_slow;
+            tokio::spawn(async move { this.fetch(key, uid, source, is_slow).await });
         }
         entry.seen.clone()
     }
@@ -107,13 +104,14 @@ impl Fetcher {
         lock(&self.known).remove(key);
     }
 
-    async fn fetch(self, key: ObjectKey, uid: String, source: KeySource) {
-        // The semaphore is never closed.
-        let _slot = self.slots.acquire().await;
-        let result = match self.connector.get(&source.endpoint).await {
-            Ok(body) => KeySet::judge(&body, &Algorithm::ALL).map_err(KeysError::Judged),
-            Err(error) => Err(KeysError::Fetch(error)),
+    async fn fetch(self, key: ObjectKey, uid: String, source: KeySource, is_slow: bool) {
+        let _slot = self.pools.enter(&key.namespace, is_slow).await;
+        let start = Instant::now();
+        let result = match self.connector.get(&source.endpoint, &Trust::System).await {
+            Ok(body) => KeySet::judge(&body, &crate::api::identity_provider::Algorithm::ALL).map_err(KeysError::Judged),
+            Err(failure) => Err(KeysError::Fetch(failure.error)),
         };
+        let is_slow = start.elapsed() > SLOW;
         self.count(&result);
         {
             let mut known = lock(&self.known);
@@ -122,6 +120,7 @@ impl Fetcher {
                 return;
             };
             entry.in_flight = false;
+            entry.is_slow = is_slow;
             let every = (entry.interval, rand::random());
             entry.seen = Some(KeysSeen::after(entry.seen.take(), result, Timestamp::now(), every));
         }
@@ -139,6 +138,6 @@ impl Fetcher {
 
 impl Known {
     fn new(uid: &str, source: &KeySource, interval: Duration) -> Self {
-        Self { uid: uid.to_owned(), source: source.clone(), interval, seen: None, in_flight: false }
+        Self { uid: uid.to_owned(), source: source.clone(), interval, seen: None, in_flight: false, is_slow: false }
     }
 }
