@@ -150,7 +150,7 @@ fn quoted(text: &str) -> String {
 }
 
 /// JSON merge patch (RFC 7386).
-fn merge(target: &mut Value, change: &Value) {
+pub fn merge(target: &mut Value, change: &Value) {
     let Value::Object(changes) = change else {
         *target = change.clone();
         return;

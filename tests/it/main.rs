@@ -21,6 +21,7 @@ mod crds;
 mod hygiene;
 mod identity_provider;
 mod interop;
+mod keys;
 mod layers;
 mod pipeline;
 mod program;
