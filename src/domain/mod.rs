@@ -5,6 +5,7 @@ pub mod capability;
 pub mod claims;
 pub mod details;
 pub mod digest;
+pub mod examples;
 pub mod json;
 pub mod jwk;
 pub mod jwks;

@@ -74,6 +74,8 @@ reasons! {
         BadKeyEncoding,
         /// No good keys were seen for too long.
         KeysStale,
+        /// An example comes out otherwise than its author expects.
+        ExampleFailed,
         /// A ConfigMap of the output's name belongs to somebody else.
         PublishConflict,
         /// An older object of the namespace has the same issuer.
