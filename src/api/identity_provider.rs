@@ -1,14 +1,19 @@
 //! `IdentityProvider`: a JWT identity provider (seed: `Update JWT Identity Provider`).
 
-use std::time;
+mod source;
+mod tokens;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::{CustomResource, core::Duration};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use self::{
+    source::{BundleKind, CaBundleRef, ConfigMapKeyRef, Keys, KeysFrom, Publish, Tls},
+    tokens::{Algorithm, Example, Expectation},
+};
 use super::{
-    rules,
+    idp_rules, rules,
     status::{Details, HasCore, StatusCore},
 };
 
@@ -41,64 +46,131 @@ use super::{
     ),
     validation = Rule::new("has(self.spec.publish) || size(self.metadata.name) <= 248").message(
         "metadata.name must be at most 248 characters, as the ConfigMap '<name>-jwks' is named after it; or publish.configMapName must be set"
+    ),
+    validation = Rule::new(
+        "!has(self.spec.keysFrom) || self.spec.keysFrom.configMapKeyRef.name != \
+         (has(self.spec.publish) ? self.spec.publish.configMapName : self.metadata.name + '-jwks')"
     )
+    .message(
+        "spec.keysFrom.configMapKeyRef.name must be another ConfigMap than the output (publish.configMapName, or '<name>-jwks')"
+    )
+    .field_path(".spec.keysFrom.configMapKeyRef.name")
 )]
 #[serde(rename_all = "camelCase")]
-#[schemars(extend("x-kubernetes-validations" = rules::identity_provider()))]
+#[schemars(extend("x-kubernetes-validations" = idp_rules::spec()))]
 pub struct IdentityProviderSpec {
     /// The endpoint where the JWT can be extracted: a URL of 1 to 200 characters.
-    #[schemars(length(min = 1, max = 200), extend("x-kubernetes-validations" = rules::endpoint("jwtEndpoint")))]
+    #[schemars(length(min = 1, max = 200), extend("x-kubernetes-validations" = idp_rules::endpoint("jwtEndpoint")))]
     pub jwt_endpoint: String,
 
     /// The issuer of the JWT, 1 to 200 characters. It is compared byte for byte with the claim `iss`.
     /// Within a namespace the oldest object of an issuer holds it.
-    #[schemars(length(min = 1, max = 200), extend("x-kubernetes-validations" = rules::issuer("issuer")))]
+    #[schemars(length(min = 1, max = 200), extend("x-kubernetes-validations" = idp_rules::issuer("issuer")))]
     pub issuer: String,
 
     /// The endpoint of the keys (JWK Set, RFC 7517) that sign the JWT: a URL of 1 to 200 characters.
-    #[schemars(length(min = 1, max = 200), extend("x-kubernetes-validations" = rules::endpoint("keysEndpoint")))]
+    #[schemars(length(min = 1, max = 200), extend("x-kubernetes-validations" = idp_rules::endpoint("keysEndpoint")))]
     pub keys_endpoint: String,
 
     /// The name of the header where the JWT is sent in, an RFC 9110 token of at most 200 characters. Empty means
     /// `authorization`.
     #[serde(default = "default_header_name")]
-    #[schemars(length(max = 200), extend("x-kubernetes-validations" = rules::header_name("headerName")))]
+    #[schemars(length(max = 200), extend("x-kubernetes-validations" = idp_rules::header_name("headerName")))]
     pub header_name: String,
+
+    /// The name that is shown for it, 1 to 200 characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 200), extend("x-kubernetes-validations" = rules::not_blank("displayName")))]
+    pub display_name: Option<String>,
 
     /// `Inactive`: no keys are fetched, those that are published are withdrawn, and links to it are not in force. It holds
     /// no issuer.
     #[serde(default)]
     pub state: State,
 
+    /// Whether users' identities at this identity provider may be linked to users.
+    #[serde(default = "tokens::default_linking_allowed")]
+    pub linking_allowed: bool,
+
+    /// The audiences of the JWT, at most 16 of 1 to 200 characters: any one of them must be in the claim `aud`, byte for
+    /// byte. Absent: `aud` is not checked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(
+        length(min = 1, max = 16),
+        inner(length(min = 1, max = 200)),
+        extend("x-kubernetes-list-type" = "atomic", "x-kubernetes-validations" = idp_rules::audiences())
+    )]
+    pub audiences: Option<Vec<String>>,
+
+    /// The algorithms that a JWT may be signed with. Default: every asymmetric one that is supported. Keys of others are not
+    /// published.
+    #[serde(default = "tokens::default_algorithms")]
+    #[schemars(
+        length(min = 1, max = 9),
+        extend(
+            "default" = Algorithm::ALL,
+            "x-kubernetes-list-type" = "atomic",
+            "x-kubernetes-validations" = idp_rules::algorithms()
+        )
+    )]
+    pub algorithms: Vec<Algorithm>,
+
+    /// By how much the clocks of issuer and judge may differ: 0s to 5m.
+    #[serde(default = "tokens::default_clock_skew")]
+    #[schemars(
+        with = "String",
+        length(max = 32),
+        extend("default" = "3s", "x-kubernetes-validations" = rules::duration("clockSkew", "0s", "5m"))
+    )]
+    pub clock_skew: Duration,
+
+    /// Greatest age of a JWT by its claim `iat`: 1m to 24h.
+    #[serde(default = "tokens::default_max_token_age")]
+    #[schemars(
+        with = "String",
+        length(max = 32),
+        extend("default" = "1h", "x-kubernetes-validations" = rules::duration("maxTokenAge", "1m", "24h"))
+    )]
+    pub max_token_age: Duration,
+
     /// Allow `http://` in `jwtEndpoint` and `keysEndpoint`. Whoever can change what travels there can then forge
     /// tokens: for tests only.
     #[serde(default)]
     pub allow_insecure_http: bool,
 
+    /// The certificate authorities that `keysEndpoint` is trusted by, instead of the operator's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-kubernetes-validations" = idp_rules::tls()))]
+    pub tls: Option<Tls>,
+
     /// How often keys are fetched, and how long the last good ones serve.
     #[serde(default)]
     #[schemars(extend(
         "default" = { "refreshInterval": "5m", "staleAfter": "24h" },
-        "x-kubernetes-validations" = rules::keys()
+        "x-kubernetes-validations" = idp_rules::keys()
     ))]
     pub keys: Keys,
+
+    /// Keys from a ConfigMap of this namespace, which is watched; `keysEndpoint` is then not called.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keys_from: Option<KeysFrom>,
 
     /// Where the keys are published. Default: the ConfigMap `<name>-jwks`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub publish: Option<Publish>,
 
+    /// Tests of this configuration, at most 16: what is to become of a token or of claims. Not ready while one comes out
+    /// otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(
+        length(max = 16),
+        extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"])
+    )]
+    pub examples: Option<Vec<Example>>,
+
     /// Stop all work on this object; what is published stays published.
     #[serde(default)]
     pub suspend: bool,
-}
-
-/// Where the keys are published.
-#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
-#[serde(rename_all = "camelCase")]
-pub struct Publish {
-    /// Name of the ConfigMap, in this namespace. Immutable.
-    #[schemars(length(min = 1, max = 253), extend("x-kubernetes-validations" = rules::immutable_object_name("configMapName")))]
-    pub config_map_name: String,
 }
 
 /// Whether tokens of this identity provider are to be trusted.
@@ -108,44 +180,6 @@ pub enum State {
     #[default]
     Active,
     Inactive,
-}
-
-/// How often keys are fetched, and how long the last good ones serve.
-#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
-#[serde(rename_all = "camelCase")]
-pub struct Keys {
-    /// Time between fetches of a working endpoint, up to a quarter shorter so that many don't come together: 30s to 24h.
-    #[serde(default = "default_refresh_interval")]
-    #[schemars(
-        with = "String",
-        length(max = 32),
-        extend("default" = "5m", "x-kubernetes-validations" = rules::duration("refreshInterval", "30s", "24h"))
-    )]
-    pub refresh_interval: Duration,
-
-    /// How long the last good keys stay published while the endpoint gives no good ones: 1m to 168h, at least twice
-    /// `refreshInterval`.
-    #[serde(default = "default_stale_after")]
-    #[schemars(
-        with = "String",
-        length(max = 32),
-        extend("default" = "24h", "x-kubernetes-validations" = rules::duration("staleAfter", "1m", "168h"))
-    )]
-    pub stale_after: Duration,
-}
-
-impl Default for Keys {
-    fn default() -> Self {
-        Self { refresh_interval: default_refresh_interval(), stale_after: default_stale_after() }
-    }
-}
-
-fn default_refresh_interval() -> Duration {
-    time::Duration::from_mins(5).into()
-}
-
-fn default_stale_after() -> Duration {
-    time::Duration::from_hours(24).into()
 }
 
 /// What `headerName` means when it is absent or empty.

@@ -3,6 +3,7 @@
 #![allow(clippy::duplicated_attributes, reason = "printcolumn(..) repeats type_ and priority: each is a column's own")]
 
 pub mod identity_provider;
+mod idp_rules;
 pub mod labels;
 pub mod refs;
 pub mod rules;

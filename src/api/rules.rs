@@ -49,36 +49,6 @@ pub fn one_of(one: &str, other: &str) -> Value {
     ])
 }
 
-/// Rules on an `IdentityProvider`'s spec.
-#[must_use]
-pub fn identity_provider() -> Vec<Value> {
-    let mut rules = endpoints(&["jwtEndpoint", "keysEndpoint"]);
-    rules.push(presence("publish"));
-    rules
-}
-
-/// Parent rules on endpoints: what depends on another field, and what is not to be repeated in a refusal.
-#[must_use]
-fn endpoints(fields: &[&str]) -> Vec<Value> {
-    fields
-        .iter()
-        .flat_map(|field| {
-            [
-                rule_on(
-                    field,
-                    &format!("self.allowInsecureHttp || !self.{field}.startsWith('http://')"),
-                    &format!("{field} must be an 'https://' URL, or allowInsecureHttp must be true"),
-                ),
-                rule_on(
-                    field,
-                    &format!("!self.{field}.matches('^[a-z]+://[^/?#]*@')"),
-                    &format!("{field} must be a URL without user info ('user:password@')"),
-                ),
-            ]
-        })
-        .collect()
-}
-
 /// An identifier: neither blank nor with white space around it.
 #[must_use]
 pub fn identifier(field: &str) -> Value {
@@ -91,7 +61,7 @@ pub fn immutable_identifier(field: &str) -> Value {
     json!([identifier_rule(field), immutable_rule(field)])
 }
 
-fn identifier_rule(field: &str) -> Value {
+pub(super) fn identifier_rule(field: &str) -> Value {
     rule(
         "size(self) == 0 || (size(self.trim()) > 0 && self.trim() == self)",
         &format!("{field} must be without white space around it, and not blank"),
@@ -174,50 +144,6 @@ pub fn uuid(field: &str) -> Value {
     ])
 }
 
-/// A URL with a host, without a fragment; user info is judged by [`endpoints`]. Each mistake breaks exactly one rule.
-#[must_use]
-pub fn endpoint(field: &str) -> Value {
-    const SCHEME: &str = r"self.matches('^https?://')";
-    const VISIBLE: &str = r"self.matches('^[!-~]*$')";
-    const PORT: &str = "[1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]";
-    json!([
-        rule(
-            &format!("size(self) == 0 || !{VISIBLE} || {SCHEME}"),
-            &format!(
-                "{field} must be a URL that starts with 'https://', or with 'http://' where allowInsecureHttp is true"
-            ),
-        ),
-        rule(
-            VISIBLE,
-            &format!(
-                "{field} must be a URL of visible ASCII characters, without white space: percent-encode any others, or use Punycode ('xn--') in the host"
-            ),
-        ),
-        rule(r"!self.contains('#')", &format!("{field} must be a URL without a fragment ('#')")),
-        rule(
-            &format!(
-                r"!{SCHEME} || !{VISIBLE} || self.matches('^[a-z]+://([^/?#]*@)?([A-Za-z0-9._-]*[A-Za-z0-9_-]\\.?|\\[[0-9A-Fa-f:.]+\\])(:({PORT}))?([/?#]|$)')"
-            ),
-            &format!(
-                "{field} must be a URL with a host (an IPv6 address in brackets), and a port from 1 to 65535 if any"
-            ),
-        ),
-    ])
-}
-
-/// An issuer: compared byte for byte with `iss`; one that is a URL has neither query nor fragment (OpenID Connect
-/// Core 1.0, section 2).
-#[must_use]
-pub fn issuer(field: &str) -> Value {
-    json!([
-        identifier_rule(field),
-        rule(
-            r"!self.matches('^https?://') || !self.matches('[?#]')",
-            &format!("{field} must be without query ('?') and fragment ('#') where it is a URL"),
-        ),
-    ])
-}
-
 /// A duration as Go writes it, in whole numbers, within bounds.
 #[must_use]
 pub fn duration(field: &str, least: &str, most: &str) -> Value {
@@ -249,35 +175,4 @@ fn countable(duration: &str) -> String {
 /// Whether it is a duration at all: what compares durations leaves any other to the rules on the field.
 pub(super) fn is_duration(field: &str) -> String {
     format!("{field}.matches('{DURATION}') && {}", countable(field))
-}
-
-/// Parent rules on `keys`: an outage is noticed before keys are withdrawn.
-#[must_use]
-pub fn keys() -> Value {
-    let are_durations = ["self.staleAfter", "self.refreshInterval"].map(|field| format!("({})", is_duration(field)));
-    json!([rule_on(
-        "staleAfter",
-        &format!(
-            "!({}) || duration(self.staleAfter) < duration('1m') || duration(self.refreshInterval) > duration('24h') || \
-             duration(self.staleAfter) >= duration(self.refreshInterval) + duration(self.refreshInterval)",
-            are_durations.join(" && ")
-        ),
-        "keys.staleAfter must be at least twice refreshInterval",
-    )])
-}
-
-/// A header name: an RFC 9110 token, neither hop-by-hop nor one that carries something else. Empty means the default.
-#[must_use]
-pub fn header_name(field: &str) -> Value {
-    json!([
-        rule(
-            r"self.matches('^[-!#$%&\'*+.^_`|~0-9A-Za-z]*$')",
-            &format!("{field} must be an RFC 9110 token: letters, digits and !#$%&'*+-.^_`|~"),
-        ),
-        rule(
-            "!(self.lowerAscii() in ['connection', 'cookie', 'host', 'keep-alive', 'proxy-authenticate', \
-             'proxy-authorization', 'proxy-connection', 'te', 'trailer', 'transfer-encoding', 'upgrade'])",
-            &format!("{field} must be a header that can carry a token: not a hop-by-hop header, 'host' or 'cookie'"),
-        ),
-    ])
 }

@@ -16,10 +16,13 @@ use super::{
     metrics::{FetchLabels, Metrics},
     sync::lock,
 };
-use crate::domain::{
-    jwks::{KeySet, KeySetError},
-    key_source::{KeySource, KeysError, KeysSeen, rescheduled},
-    verdicts::identity_provider::keys_problem,
+use crate::{
+    api::identity_provider::Algorithm,
+    domain::{
+        jwks::{KeySet, KeySetError},
+        key_source::{KeySource, KeysError, KeysSeen, rescheduled},
+        verdicts::identity_provider::keys_problem,
+    },
 };
 
 /// Fetches at the same time.
@@ -108,7 +111,7 @@ impl Fetcher {
         // The semaphore is never closed.
         let _slot = self.slots.acquire().await;
         let result = match self.connector.get(&source.endpoint).await {
-            Ok(body) => KeySet::judge(&body).map_err(KeysError::Judged),
+            Ok(body) => KeySet::judge(&body, &Algorithm::ALL).map_err(KeysError::Judged),
             Err(error) => Err(KeysError::Fetch(error)),
         };
         self.count(&result);

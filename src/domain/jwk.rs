@@ -4,6 +4,8 @@
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Map, Value, json};
 
+use crate::api::identity_provider::Algorithm;
+
 /// Longest `kid` that is accepted.
 pub const MAX_KEY_ID: usize = 256;
 
@@ -19,6 +21,21 @@ pub struct PublicKey {
     pub algorithms: Vec<&'static str>,
     /// The key in its canonical form: known members only, with `alg` where only one is possible.
     pub canonical: Map<String, Value>,
+}
+
+impl PublicKey {
+    /// The key as it can be used with these algorithms only; nothing where it can't be.
+    #[must_use]
+    pub fn under(&self, permitted: &[Algorithm]) -> Option<Self> {
+        let mut key = self.clone();
+        key.algorithms.retain(|name| permitted.iter().any(|algorithm| algorithm.as_str() == *name));
+        match key.algorithms.as_slice() {
+            [] => return None,
+            [only] => key.canonical.insert("alg".to_owned(), json!(only)),
+            _ => None,
+        };
+        Some(key)
+    }
 }
 
 /// Why a key of a set is not used.

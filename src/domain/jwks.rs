@@ -8,11 +8,12 @@ use super::{
     digest::sha256_hex,
     jwk::{self, PublicKey, Skip},
 };
+use crate::api::identity_provider::Algorithm;
 
 /// Most keys of a set.
 pub const MAX_KEYS: usize = 64;
 
-/// The keys of a set that can verify signatures, at least one.
+/// The keys of a set that can verify signatures by the algorithms that it was judged under, at least one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeySet {
     keys: Vec<PublicKey>,
@@ -38,11 +39,12 @@ pub enum KeySetError {
 }
 
 impl KeySet {
-    /// Judges the bytes of an answer. The whole set is judged before any key is.
+    /// Judges the bytes of an answer under the algorithms that are permitted. The whole set is judged before any key is.
     ///
     /// # Errors
-    /// The first thing that is wrong, in the order of [`KeySetError`]; of skipped keys, the first one's reason.
-    pub fn judge(body: &[u8]) -> Result<Self, KeySetError> {
+    /// The first thing that is wrong, in the order of [`KeySetError`]; of skipped keys, the first one's reason. A key that
+    /// is good but for no permitted algorithm is not used, which is no reason by itself.
+    pub fn judge(body: &[u8], permitted: &[Algorithm]) -> Result<Self, KeySetError> {
         let keys = parse(body).ok_or(KeySetError::NotAJwks)?;
         if keys.iter().any(jwk::is_private) {
             return Err(KeySetError::PrivateKeyPublished);
@@ -53,18 +55,26 @@ impl KeySet {
         if has_duplicate_ids(&keys) {
             return Err(KeySetError::DuplicateKeyId);
         }
-        let (usable, skipped): (Vec<_>, Vec<_>) = keys.iter().map(jwk::read).partition(Result::is_ok);
-        let mut usable: Vec<PublicKey> = usable.into_iter().flatten().collect();
-        if usable.is_empty() {
-            return Err(match skipped.into_iter().find_map(Result::err) {
-                Some(Skip::TooWeak) => KeySetError::KeyTooWeak,
-                Some(Skip::BadEncoding) => KeySetError::BadKeyEncoding,
-                Some(Skip::Unusable) | None => KeySetError::NoUsableKey,
-            });
-        }
+        let (good, skipped): (Vec<_>, Vec<_>) = keys.iter().map(jwk::read).partition(Result::is_ok);
+        let good: Vec<PublicKey> = good.into_iter().flatten().collect();
+        Self::of(&good, permitted).ok_or_else(|| match skipped.into_iter().find_map(Result::err) {
+            Some(Skip::TooWeak) => KeySetError::KeyTooWeak,
+            Some(Skip::BadEncoding) => KeySetError::BadKeyEncoding,
+            Some(Skip::Unusable) | None => KeySetError::NoUsableKey,
+        })
+    }
+
+    /// What is left of it under these algorithms, as if it had been judged under them; nothing where no key is.
+    #[must_use]
+    pub fn under(&self, permitted: &[Algorithm]) -> Option<Self> {
+        Self::of(&self.keys, permitted)
+    }
+
+    fn of(keys: &[PublicKey], permitted: &[Algorithm]) -> Option<Self> {
+        let mut keys: Vec<PublicKey> = keys.iter().filter_map(|key| key.under(permitted)).collect();
         // The order in which an endpoint lists its keys means nothing: it must not look like a change.
-        usable.sort_by_cached_key(|key| (key.id.clone(), Value::Object(key.canonical.clone()).to_string()));
-        Ok(Self { keys: usable })
+        keys.sort_by_cached_key(|key| (key.id.clone(), Value::Object(key.canonical.clone()).to_string()));
+        (!keys.is_empty()).then_some(Self { keys })
     }
 
     /// The set in its canonical form, as published.
@@ -162,7 +172,7 @@ mod tests {
 
     #[test]
     fn the_rfc_s_example_has_one_signing_key() {
-        let keys = KeySet::judge(RFC_7517.as_bytes()).unwrap();
+        let keys = KeySet::judge(RFC_7517.as_bytes(), &Algorithm::ALL).unwrap();
         assert_eq!(
             (keys.count(), keys.ids(), keys.algorithms()),
             (1, vec!["2011-04-29".to_owned()], vec!["RS256".to_owned()])
@@ -171,7 +181,7 @@ mod tests {
 
     #[test]
     fn what_is_published_is_canonical() {
-        let keys = KeySet::judge(set(&[ED25519]).as_bytes()).unwrap();
+        let keys = KeySet::judge(set(&[ED25519]).as_bytes(), &Algorithm::ALL).unwrap();
         assert_eq!(
             keys.to_json(),
             r#"{"keys":[{"alg":"EdDSA","crv":"Ed25519","kty":"OKP","use":"sig","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#
@@ -182,8 +192,8 @@ mod tests {
     fn the_order_of_keys_means_nothing() {
         let a = format!(r#"{P256},"kid":"a","x5c":["unknown members go"]}}"#);
         let b = ED25519.replace('}', r#","kid":"b"}"#);
-        let one = KeySet::judge(set(&[&a, &b]).as_bytes()).unwrap();
-        let other = KeySet::judge(set(&[&b, &a]).as_bytes()).unwrap();
+        let one = KeySet::judge(set(&[&a, &b]).as_bytes(), &Algorithm::ALL).unwrap();
+        let other = KeySet::judge(set(&[&b, &a]).as_bytes(), &Algorithm::ALL).unwrap();
         assert_eq!(one.digest("i", "s"), other.digest("i", "s"));
         assert_ne!(one.digest("i", "s"), one.digest("i", "t"));
         assert_eq!(one.ids(), ["a", "b"]);
@@ -206,27 +216,30 @@ mod tests {
     #[case::padded(r#"{"keys":[{"kty":"RSA","n":"AA==","e":"AQAB"}]}"#, KeySetError::BadKeyEncoding)]
     #[case::short_coordinate(r#"{"keys":[{"kty":"EC","crv":"P-256","x":"AA","y":"AA"}]}"#, KeySetError::BadKeyEncoding)]
     fn what_is_wrong_is_told_apart(#[case] body: &str, #[case] expected: KeySetError) {
-        assert_eq!(KeySet::judge(body.as_bytes()), Err(expected));
+        assert_eq!(KeySet::judge(body.as_bytes(), &Algorithm::ALL), Err(expected));
     }
 
     #[test]
     fn a_set_has_at_most_64_keys() {
-        assert_eq!(KeySet::judge(set(&[ED25519; 64]).as_bytes()).unwrap().count(), 64);
-        assert_eq!(KeySet::judge(set(&[ED25519; 65]).as_bytes()), Err(KeySetError::NotAJwks));
+        assert_eq!(KeySet::judge(set(&[ED25519; 64]).as_bytes(), &Algorithm::ALL).unwrap().count(), 64);
+        assert_eq!(KeySet::judge(set(&[ED25519; 65]).as_bytes(), &Algorithm::ALL), Err(KeySetError::NotAJwks));
     }
 
     #[test]
     fn signing_keys_of_one_id_are_refused_but_not_where_one_encrypts() {
         let signing = format!(r#"{P256},"kid":"a"}}"#);
         let encrypting = format!(r#"{P256},"kid":"a","use":"enc"}}"#);
-        assert_eq!(KeySet::judge(set(&[&signing, &signing]).as_bytes()), Err(KeySetError::DuplicateKeyId));
-        assert_eq!(KeySet::judge(set(&[&signing, &encrypting]).as_bytes()).unwrap().count(), 1);
+        assert_eq!(
+            KeySet::judge(set(&[&signing, &signing]).as_bytes(), &Algorithm::ALL),
+            Err(KeySetError::DuplicateKeyId)
+        );
+        assert_eq!(KeySet::judge(set(&[&signing, &encrypting]).as_bytes(), &Algorithm::ALL).unwrap().count(), 1);
     }
 
     #[test]
     fn only_encryption_keys_are_no_usable_key() {
         let key = format!(r#"{P256},"use":"enc"}}"#);
-        assert_eq!(KeySet::judge(set(&[&key]).as_bytes()), Err(KeySetError::NoUsableKey));
+        assert_eq!(KeySet::judge(set(&[&key]).as_bytes(), &Algorithm::ALL), Err(KeySetError::NoUsableKey));
     }
 
     #[rstest]
@@ -241,31 +254,64 @@ mod tests {
         #[case] exponent: &str,
         #[case] expected: Result<usize, KeySetError>,
     ) {
-        assert_eq!(KeySet::judge(set(&[&rsa(bytes, exponent)]).as_bytes()).map(|keys| keys.count()), expected);
+        assert_eq!(
+            KeySet::judge(set(&[&rsa(bytes, exponent)]).as_bytes(), &Algorithm::ALL).map(|keys| keys.count()),
+            expected
+        );
     }
 
     #[test]
     fn a_good_key_beside_a_weak_one_is_used() {
-        let keys = KeySet::judge(set(&[&rsa(128, "AQAB"), ED25519]).as_bytes()).unwrap();
+        let keys = KeySet::judge(set(&[&rsa(128, "AQAB"), ED25519]).as_bytes(), &Algorithm::ALL).unwrap();
         assert_eq!(keys.algorithms(), ["EdDSA"]);
     }
 
     #[test]
     fn a_secret_beside_a_private_key_is_told_as_the_private_key() {
         let body = set(&[r#"{"kty":"oct","k":"AA"}"#, r#"{"kty":"EC","crv":"P-256","d":"AA"}"#]);
-        assert_eq!(KeySet::judge(body.as_bytes()), Err(KeySetError::PrivateKeyPublished));
+        assert_eq!(KeySet::judge(body.as_bytes(), &Algorithm::ALL), Err(KeySetError::PrivateKeyPublished));
+    }
+
+    /// An RSA key, which is good for six algorithms, and an Ed25519 key.
+    const TWO: &str = r#"{"keys":[{"kty":"RSA","e":"AQAB","n":"0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw"},
+      {"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
+
+    #[rstest]
+    #[case(&Algorithm::ALL, Ok(vec!["EdDSA", "PS256", "PS384", "PS512", "RS256", "RS384", "RS512"]))]
+    #[case(&[Algorithm::RS256], Ok(vec!["RS256"]))]
+    #[case(&[Algorithm::EdDSA, Algorithm::RS512], Ok(vec!["EdDSA", "RS512"]))]
+    #[case(&[Algorithm::ES256], Err(KeySetError::NoUsableKey))]
+    #[case(&[], Err(KeySetError::NoUsableKey))]
+    fn only_permitted_algorithms_count(
+        #[case] permitted: &[Algorithm],
+        #[case] expected: Result<Vec<&str>, KeySetError>,
+    ) {
+        let judged = KeySet::judge(TWO.as_bytes(), permitted);
+        let algorithms = judged.clone().map(|keys| keys.algorithms());
+        assert_eq!(algorithms, expected.map(|names| names.into_iter().map(str::to_owned).collect()));
+        assert_eq!(KeySet::judge(TWO.as_bytes(), &Algorithm::ALL).unwrap().under(permitted), judged.ok());
+    }
+
+    #[test]
+    fn a_key_is_published_with_its_algorithm_where_only_one_is_permitted() {
+        let algs = |permitted: &[Algorithm]| -> Vec<Value> {
+            let keys = KeySet::judge(TWO.as_bytes(), permitted).unwrap();
+            keys.keys().iter().map(|key| key.canonical.get("alg").cloned().unwrap_or_default()).collect()
+        };
+        assert_eq!(algs(&[Algorithm::RS256]), [json!("RS256")]);
+        assert_eq!(algs(&[Algorithm::RS256, Algorithm::PS256]), [Value::Null]);
     }
 
     proptest! {
         #[test]
         fn no_bytes_make_it_panic(body in proptest::collection::vec(any::<u8>(), 0..2000)) {
-            let _ = KeySet::judge(&body);
+            let _ = KeySet::judge(&body, &Algorithm::ALL);
         }
 
         #[test]
         fn no_values_of_members_make_it_panic(kty in "RSA|EC|OKP|oct", crv in "P-256|P-384|Ed25519|", x in ".{0,60}", y in "[A-Za-z0-9_=-]{0,60}") {
             let key = json!({"kty": kty, "crv": crv, "x": &x, "y": &y, "n": &y, "e": &x, "kid": &x});
-            let _ = KeySet::judge(json!({"keys": [key]}).to_string().as_bytes());
+            let _ = KeySet::judge(json!({"keys": [key]}).to_string().as_bytes(), &Algorithm::ALL);
         }
     }
 }

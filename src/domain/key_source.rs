@@ -116,6 +116,7 @@ fn later(now: Timestamp, wait: Duration) -> Timestamp {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::identity_provider::Algorithm;
 
     const KEYS: &[u8] =
         br#"{"keys":[{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
@@ -127,7 +128,7 @@ mod tests {
     }
 
     fn good() -> KeySet {
-        KeySet::judge(KEYS).unwrap()
+        KeySet::judge(KEYS, &Algorithm::ALL).unwrap()
     }
 
     fn unreachable() -> KeysError {

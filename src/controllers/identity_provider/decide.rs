@@ -226,7 +226,7 @@ fn wait(object: &IdentityProvider, seen: &Observed) -> Option<std::time::Duratio
 #[cfg(test)]
 mod tests {
     use crate::{
-        api::IdentityProviderSpec,
+        api::{IdentityProviderSpec, identity_provider::Algorithm},
         domain::{
             key_source::{FetchError, KeysError, KeysSeen},
             verdict::Outcome,
@@ -242,8 +242,11 @@ mod tests {
     }
 
     fn keys() -> KeySet {
-        KeySet::judge(br#"{"keys":[{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#)
-            .unwrap()
+        KeySet::judge(
+            br#"{"keys":[{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#,
+            &Algorithm::ALL,
+        )
+        .unwrap()
     }
 
     fn seen(good_at: Option<i64>, last: Result<(), KeysError>, now: i64) -> Observed {
@@ -257,17 +260,8 @@ mod tests {
     }
 
     fn object() -> IdentityProvider {
-        let spec = IdentityProviderSpec {
-            jwt_endpoint: "https://a/jwt".into(),
-            issuer: "https://a".into(),
-            keys_endpoint: "https://a/keys".into(),
-            header_name: "authorization".into(),
-            state: State::Active,
-            allow_insecure_http: false,
-            keys: crate::api::identity_provider::Keys::default(),
-            publish: None,
-            suspend: false,
-        };
+        let spec = serde_json::json!({ "jwtEndpoint": "https://a/jwt", "issuer": "https://a", "keysEndpoint": "https://a/keys" });
+        let spec: IdentityProviderSpec = serde_json::from_value(spec).unwrap();
         IdentityProvider::new("login", spec)
     }
 

@@ -5,7 +5,11 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use kube::ResourceExt as _;
 
 use crate::{
-    api::{IdentityProvider, identity_provider::KeysStatus, status::StatusCore},
+    api::{
+        IdentityProvider,
+        identity_provider::{Algorithm, KeysStatus},
+        status::StatusCore,
+    },
     cluster::{child, error::Error},
     controllers::{context::Context, kinds::Managed as _},
     desired::configmap,
@@ -59,7 +63,7 @@ pub async fn observe(object: &IdentityProvider, ctx: &Context) -> Result<Option<
 /// can plant a key: the digest in the status, which they can't write, would differ.
 fn published_keys(published: &ConfigMap, source: &KeySource, told: &KeysStatus) -> Option<KeySet> {
     let text = published.data.as_ref()?.get(configmap::JWKS)?;
-    let set = KeySet::judge(text.as_bytes()).ok()?;
+    let set = KeySet::judge(text.as_bytes(), &Algorithm::ALL).ok()?;
     (set.digest(&source.issuer, &source.endpoint) == told.sha256).then_some(set)
 }
 

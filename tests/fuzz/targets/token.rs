@@ -6,10 +6,13 @@ use std::{sync::LazyLock, time::Duration};
 
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use idp_operator::domain::{
-    jwk::PublicKey,
-    jwks::KeySet,
-    token::{ALGORITHMS, MAX_BYTES, Refusal, Terms, judge_claims, judge_header_value, judge_token},
+use idp_operator::{
+    api::identity_provider::Algorithm,
+    domain::{
+        jwk::PublicKey,
+        jwks::KeySet,
+        token::{ALGORITHMS, MAX_BYTES, Refusal, Terms, judge_claims, judge_header_value, judge_token},
+    },
 };
 use jiff::Timestamp;
 use libfuzzer_sys::{
@@ -32,7 +35,7 @@ static KEYS: LazyLock<Vec<PublicKey>> = LazyLock::new(|| {
         { "kty": "RSA", "kid": "r", "e": "AQAB", "n": "ofgWCuLjybRlzo0tZWJjNiuSfb4p4fAkd_wWJcyQoTbji9k0l8W26mPddxHmfHQp-Vaw-4qPCJrcS2mJPMEzP1Pt0Bm4d4QlL-yRT-SFd2lZS-pCgNMsD1W_YpRPEwOWvG6b32690r2jZ47soMZo9wGzjb_7OMg0LOL-bSf63kpaSHSXndS5z5rexMdbBYUsLA9e-KXBdQOS-UTo7WTBEMa2R2CapHg665xsmtdVMTBQY4uDZlxvb3qCo5ZwKh9kG4LT6_I5IhlJH7aGhyxXFvUK-DWNmoudF8NAco9_h9iaGNj8q2ethFkMLs91kzk2PAcDTW9gb54h4FRWyuXpoQ" },
         { "kty": "EC", "crv": "P-256", "kid": "e", "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU", "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0" },
     ] });
-    KeySet::judge(jwks.to_string().as_bytes()).unwrap().keys().to_vec()
+    KeySet::judge(jwks.to_string().as_bytes(), &Algorithm::ALL).unwrap().keys().to_vec()
 });
 static AUDIENCES: LazyLock<Vec<String>> = LazyLock::new(|| vec!["api".to_owned(), "web".to_owned()]);
 

@@ -10,10 +10,13 @@ use super::{
     signer::{ED25519, P256, RSA, STRANGER, Signer, encode},
     usual_claims,
 };
-use crate::domain::{
-    jwk::PublicKey,
-    jwks::KeySet,
-    token::{ALGORITHMS, MAX_ATTEMPTS, judge_token},
+use crate::{
+    api::identity_provider::Algorithm,
+    domain::{
+        jwk::PublicKey,
+        jwks::KeySet,
+        token::{ALGORITHMS, MAX_ATTEMPTS, judge_token},
+    },
 };
 
 fn judge<'a>(token: &str, keys: &'a [PublicKey]) -> Result<Accepted<'a>, Refusal> {
@@ -47,7 +50,7 @@ fn each_algorithm_is_verified_with_its_key(
 fn every_algorithm_of_a_judged_set_is_supported() {
     let signers: [&Signer; 4] = ["RS256", "ES256", "ES384", "EdDSA"].map(Signer::of);
     let keys = signers.map(|signer| Value::Object(signer.jwk()));
-    let set = KeySet::judge(json!({ "keys": keys }).to_string().as_bytes()).unwrap();
+    let set = KeySet::judge(json!({ "keys": keys }).to_string().as_bytes(), &Algorithm::ALL).unwrap();
     assert_eq!(set.algorithms(), ALGORITHMS);
     for algorithm in ALGORITHMS {
         let accepted = judge(&token(Signer::of(algorithm), &json!({ "alg": algorithm })), set.keys()).map(|_| ());
