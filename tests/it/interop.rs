@@ -1,7 +1,9 @@
 //! Real consumers and real identity providers: Envoy, kube-apiserver, `PyJWT`, and two providers of npm.
 
+mod api_server;
 mod envoy;
 mod gateway;
+mod provider;
 mod published;
 mod tenant;
 mod tokens;
