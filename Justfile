@@ -41,6 +41,6 @@ demo *ARGS:
 bench *ARGS:
     cargo bench --bench cold_start -- {{ ARGS }}
 
-# Feeds random input to a target of tests/fuzz (policy, output, token) until it fails; takes a file, and options after `--`
+# Feeds random input to a target of tests/fuzz (policy, output, token, jwks) until it fails; takes a file, and options after `--`
 fuzz TARGET *ARGS:
     cargo fuzz run --fuzz-dir tests/fuzz --sanitizer none {{ TARGET }} {{ ARGS }}

@@ -1,12 +1,15 @@
 //! One JSON Web Key (RFC 7517; parameters: RFC 7518, section 6, and RFC 8037): can it verify signatures, and with which
 //! algorithms?
 
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, EcdsaVerificationAlgorithm, ParsedPublicKey,
+};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Map, Value, json};
 
 use crate::api::identity_provider::Algorithm;
 
-/// Longest `kid` that is accepted.
+/// Longest `kid` that is accepted, in bytes.
 pub const MAX_KEY_ID: usize = 256;
 
 const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
@@ -41,11 +44,12 @@ impl PublicKey {
 /// Why a key of a set is not used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Skip {
-    /// RSA modulus outside 2048..8192 bits, or a public exponent that makes signatures worthless.
+    /// RSA modulus outside 2048..8192 bits, or parameters by which anybody can sign.
     TooWeak,
-    /// A parameter is missing, of the wrong size or not unpadded base64url.
+    /// A parameter is missing, of the wrong size, not unpadded base64url or no point of its curve; or `kid` is not a text
+    /// of at most [`MAX_KEY_ID`] bytes without control characters.
     BadEncoding,
-    /// A curve, key type or algorithm that is not known, or a key that is not for signatures.
+    /// A curve, key type or algorithm that is not known or not there, or a key that is not for signatures.
     Unusable,
 }
 
@@ -62,14 +66,18 @@ pub fn is_for_signatures(key: &Map<String, Value>) -> bool {
 /// Whether it shows a private parameter (RFC 7518, sections 6.2.2 and 6.3.2; RFC 8037, section 2).
 #[must_use]
 pub fn is_private(key: &Map<String, Value>) -> bool {
-    text(key, "kty") != Some("oct")
-        && ["d", "p", "q", "dp", "dq", "qi", "oth"].iter().any(|member| key.contains_key(*member))
+    text(key, "kty") != Some("oct") && ["d", "p", "q", "dp", "dq", "qi", "oth"].iter().any(|member| shows(key, member))
 }
 
 /// Whether it is a shared secret (RFC 7518, section 6.4).
 #[must_use]
 pub fn is_symmetric(key: &Map<String, Value>) -> bool {
-    key.get("kty").is_some_and(|kty| kty == "oct") || key.contains_key("k")
+    key.get("kty").is_some_and(|kty| kty == "oct") || shows(key, "k")
+}
+
+/// Some serializers write `null` for a parameter that a key doesn't have: nothing is shown by that.
+fn shows(key: &Map<String, Value>, member: &str) -> bool {
+    key.get(member).is_some_and(|value| !value.is_null())
 }
 
 /// Reads a public key.
@@ -92,7 +100,8 @@ pub fn read(key: &Map<String, Value>) -> Result<PublicKey, Skip> {
     };
     let id = match key.get("kid") {
         None => None,
-        Some(Value::String(id)) if id.len() <= MAX_KEY_ID => Some(id.clone()),
+        // It is shown to people: what steers a terminal has no place in it.
+        Some(Value::String(id)) if id.len() <= MAX_KEY_ID && !id.contains(char::is_control) => Some(id.clone()),
         Some(_) => return Err(Skip::BadEncoding),
     };
     match algorithms.as_slice() {
@@ -133,30 +142,71 @@ fn rsa(key: &Map<String, Value>) -> Result<Parameters, Skip> {
 }
 
 fn elliptic_curve(key: &Map<String, Value>) -> Result<Parameters, Skip> {
-    let (curve, size, algorithm) = match text(key, "crv") {
-        Some("P-256") => ("P-256", 32, "ES256"),
-        Some("P-384") => ("P-384", 48, "ES384"),
+    let (curve, size, algorithm, verification): (_, _, _, &'static EcdsaVerificationAlgorithm) = match text(key, "crv")
+    {
+        Some("P-256") => ("P-256", 32, "ES256", &ECDSA_P256_SHA256_FIXED),
+        Some("P-384") => ("P-384", 48, "ES384", &ECDSA_P384_SHA384_FIXED),
         _ => return Err(Skip::Unusable),
     };
+    let (x, y) = (coordinate(key, "x", size)?, coordinate(key, "y", size)?);
+    // Some verifiers refuse the whole set for one point that is not on its curve.
+    let point = [&[UNCOMPRESSED], x.as_slice(), y.as_slice()].concat();
+    ParsedPublicKey::new(verification, point).map_err(|_| Skip::BadEncoding)?;
     Ok((
         vec![algorithm],
         members([
             ("crv", curve.to_owned()),
             ("kty", "EC".to_owned()),
-            ("x", coordinate(key, "x", size)?),
-            ("y", coordinate(key, "y", size)?),
+            ("x", URL_SAFE_NO_PAD.encode(x)),
+            ("y", URL_SAFE_NO_PAD.encode(y)),
         ]),
     ))
 }
 
+/// What a point begins with that has both coordinates (SEC 1, section 2.3.3).
+const UNCOMPRESSED: u8 = 4;
+
+// That an Ed25519 key is a point at all is not judged: no library that is in use asks when it loads one, and a signature
+// never holds with one that is none.
 fn edwards_curve(key: &Map<String, Value>) -> Result<Parameters, Skip> {
     if text(key, "crv") != Some("Ed25519") {
         return Err(Skip::Unusable);
     }
+    let x = coordinate(key, "x", 32)?;
+    if is_of_small_order(&x) {
+        return Err(Skip::TooWeak);
+    }
     Ok((
         vec!["EdDSA"],
-        members([("crv", "Ed25519".to_owned()), ("kty", "OKP".to_owned()), ("x", coordinate(key, "x", 32)?)]),
+        members([("crv", "Ed25519".to_owned()), ("kty", "OKP".to_owned()), ("x", URL_SAFE_NO_PAD.encode(x))]),
     ))
+}
+
+/// Whether it is one of the eight points of edwards25519 by which anybody can sign, in any of its encodings: for one, all
+/// bytes zero. (The list: libsodium, `ge25519_has_small_order`; the first bit of the last byte is the sign of x.)
+fn is_of_small_order(point: &[u8]) -> bool {
+    const OF_ORDER_8: [[u8; 32]; 2] = [
+        [
+            0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4, 0x89, 0xf2, 0xef, 0x98, 0xf0, 0xd5, 0xdf,
+            0xac, 0x05, 0xd3, 0xc6, 0x33, 0x39, 0xb1, 0x38, 0x02, 0x88, 0x6d, 0x53, 0xfc, 0x05,
+        ],
+        [
+            0xc7, 0x17, 0x6a, 0x70, 0x3d, 0x4d, 0xd8, 0x4f, 0xba, 0x3c, 0x0b, 0x76, 0x0d, 0x10, 0x67, 0x0f, 0x2a, 0x20,
+            0x53, 0xfa, 0x2c, 0x39, 0xcc, 0xc6, 0x4e, 0xc7, 0xfd, 0x77, 0x92, 0xac, 0x03, 0x7a,
+        ],
+    ];
+    let Some((last, rest)) = point.split_last() else {
+        return false;
+    };
+    let last = last & 0x7f;
+    let Some((first, between)) = rest.split_first() else {
+        return false;
+    };
+    // y is 0 or 1; or -1, or 0 or 1 with the prime 2^255 - 19 added to it.
+    let is_small = last == 0 && *first <= 1 && between.iter().all(|byte| *byte == 0);
+    let is_near_the_prime = last == 0x7f && (0xec..=0xee).contains(first) && between.iter().all(|byte| *byte == 0xff);
+    let is_of_order_8 = OF_ORDER_8.iter().any(|listed| listed.split_last() == Some((&last, rest)));
+    is_small || is_near_the_prime || is_of_order_8
 }
 
 fn members<const N: usize>(members: [(&str, String); N]) -> Map<String, Value> {
@@ -171,9 +221,9 @@ fn bytes(key: &Map<String, Value>, name: &str) -> Result<Vec<u8>, Skip> {
     text(key, name).and_then(|value| URL_SAFE_NO_PAD.decode(value).ok()).ok_or(Skip::BadEncoding)
 }
 
-fn coordinate(key: &Map<String, Value>, name: &str, size: usize) -> Result<String, Skip> {
+fn coordinate(key: &Map<String, Value>, name: &str, size: usize) -> Result<Vec<u8>, Skip> {
     let value = bytes(key, name)?;
-    if value.len() == size { Ok(URL_SAFE_NO_PAD.encode(value)) } else { Err(Skip::BadEncoding) }
+    if value.len() == size { Ok(value) } else { Err(Skip::BadEncoding) }
 }
 
 /// The number without leading zeros; zero itself is no key parameter.
