@@ -5,6 +5,7 @@ mod envoy;
 mod gateway;
 mod provider;
 mod published;
+mod rotation;
 mod tenant;
 mod tokens;
 

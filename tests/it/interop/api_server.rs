@@ -90,7 +90,7 @@ async fn kube_apiserver_authenticates_an_issuer_s_users_and_nobody_else() {
     let issuer = server.url("");
     // What YAML 1.1 would take for something else.
     let audiences = ["api", "no", "1e3", "1:20", "a: b # c", "\"'\\", "{{ .Values.a }}", "ä🔑\u{2028}z"];
-    let publisher = Publisher::trusting(&authority).await;
+    let publisher = Publisher::new().await;
     let output = publisher
         .publish(
             "login",

@@ -2,62 +2,50 @@
 
 use std::collections::BTreeMap;
 
-use idp_operator::{
-    api::IdentityProvider,
-    desired::{authentication_configuration, envoy},
-};
+use idp_operator::api::IdentityProvider;
 use k8s_openapi::api::core::v1::ConfigMap;
-use serde_json::Value;
-use tempfile::NamedTempFile;
+use serde_json::{Value, json};
 
 use crate::support::{Operator, Scene};
 
-/// A namespace with an operator.
+/// A namespace with an operator, as the chart starts it.
 pub struct Publisher {
-    pub scene: Scene,
+    scene: Scene,
     _operator: Operator,
-    _authorities: Option<NamedTempFile>,
 }
 
 impl Publisher {
-    /// One with what the chart starts.
     pub async fn new() -> Self {
         let scene = Scene::new("interop").await;
         let operator = scene.operator().await;
-        Self { scene, _operator: operator, _authorities: None }
-    }
-
-    /// One whose operator trusts these certificates, in PEM, and no other.
-    pub async fn trusting(certificates: &str) -> Self {
-        let scene = Scene::new("interop").await;
-        let authorities = NamedTempFile::new().unwrap();
-        std::fs::write(authorities.path(), certificates).unwrap();
-        let start = scene.start().env("SSL_CERT_FILE", authorities.path().to_str().unwrap());
-        let operator = start.ready().await;
-        Self { scene, _operator: operator, _authorities: Some(authorities) }
+        Self { scene, _operator: operator }
     }
 
     /// The output of this `IdentityProvider`, once it is ready.
     pub async fn publish(&self, name: &str, spec: Value) -> BTreeMap<String, String> {
         self.scene.apply::<IdentityProvider>(name, spec).await;
-        let object: IdentityProvider = self.scene.verdict(name, "True", "Ready").await;
-        let output = self.scene.api::<ConfigMap>().get(&format!("{name}-jwks")).await.unwrap();
-        let mut data = output.data.unwrap();
-        assert_eq!(data["issuer"], object.spec.issuer);
-        fill_in(&mut data, &object);
-        data
+        self.scene.verdict::<IdentityProvider>(name, "True", "Ready").await;
+        self.output(name).await
     }
-}
 
-fn fill_in(data: &mut BTreeMap<String, String>, object: &IdentityProvider) {
-    let spec = &object.spec;
-    let audiences = spec.audiences.as_deref().unwrap_or_default();
-    let jwks = data["jwks.json"].clone();
-    data.entry(envoy::KEY.to_owned()).or_insert_with(|| {
-        envoy::jwt_provider(&spec.issuer, audiences, &spec.header_name, spec.clock_skew.into(), &jwks)
-    });
-    let ca = spec.tls.as_ref().and_then(|tls| tls.ca_bundle.as_deref());
-    if let Some(text) = authentication_configuration::render(&spec.issuer, audiences, ca) {
-        data.entry(authentication_configuration::KEY.to_owned()).or_insert(text);
+    /// What is published now.
+    pub async fn output(&self, name: &str) -> BTreeMap<String, String> {
+        self.until(name, |_| true).await
+    }
+
+    /// What is published, once this is true of it.
+    pub async fn until(
+        &self,
+        name: &str,
+        is_so: impl Fn(&BTreeMap<String, String>) -> bool,
+    ) -> BTreeMap<String, String> {
+        let is_so = |output: &ConfigMap| output.data.as_ref().is_some_and(&is_so);
+        self.scene.until(&format!("{name}-jwks"), is_so).await.data.unwrap()
+    }
+
+    /// Asks for a fetch of the keys, by a token that was not used before.
+    pub async fn refresh(&self, name: &str, token: &str) {
+        let annotations = json!({ "idp-operator.dev/refresh": token });
+        self.scene.merge::<IdentityProvider>(name, json!({ "metadata": { "annotations": annotations } })).await;
     }
 }
