@@ -1,5 +1,8 @@
 //! Envoy with `envoy-jwt-provider.json` as it stands in the output.
 
+use std::time::{Duration, Instant};
+
+use idp_operator::{api::IdentityProvider, desired::envoy::jwt_provider};
 use jsonwebtoken::get_current_timestamp;
 use serde_json::{Value, json};
 
@@ -8,7 +11,7 @@ use super::{
     published::Publisher,
     tokens::{Key, but, claims, jwks},
 };
-use crate::support::KeyServer;
+use crate::support::{KeyServer, scene::PATIENCE};
 
 const ISSUER: &str = "https://login.example.com";
 const NOT_FOR_US: &str = "Audiences in Jwt are not allowed";
@@ -150,4 +153,46 @@ async fn any_text_of_an_identity_provider_is_loaded_by_envoy_and_compared_as_it_
         assert_eq!(ask(&but(&good, "iss", json!("other"))).await, refused("Jwt issuer is not configured"), "{text}");
         assert_eq!(ask(&but(&good, "aud", json!("other"))).await, refused(NOT_FOR_US), "{text}");
     }
+}
+
+#[tokio::test]
+#[ignore = "needs what tests/interop/install installs: just interop"]
+async fn envoy_takes_up_other_keys_while_it_runs_but_never_an_empty_set() {
+    let (old, new) = (Key::p256("old"), Key::p256("new"));
+    let server = KeyServer::http(&jwks(&[&old]).to_string()).await;
+    let publisher = Publisher::new().await;
+    let output = publisher.publish("login", spec(&server, &json!({}))).await;
+    let site = |provider| [Site { name: "login", provider, header: "authorization" }];
+    let gateway = Gateway::start(&site(&output["envoy-jwt-provider.json"])).await;
+    let ask = async |key: &Key| {
+        let token = key.token("ES256", &claims(ISSUER, "api"));
+        gateway.get("login", &[("authorization", &format!("Bearer {token}"))]).await.0
+    };
+    assert_eq!((ask(&old).await, ask(&new).await), (200, 401));
+
+    server.answer("200 OK", "", &jwks(&[&new]).to_string());
+    publisher.refresh("login", "rotated").await;
+    let output = publisher.until("login", |output| output["jwks.json"].contains("new")).await;
+    gateway.deliver(&site(&output["envoy-jwt-provider.json"]));
+    let deadline = Instant::now() + PATIENCE;
+    while ask(&new).await != 200 {
+        assert!(Instant::now() < deadline);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(ask(&old).await, 401);
+
+    // Withdrawn keys come as no provider at all: with an empty set in it, Envoy would go on with the one before.
+    publisher.scene.apply::<IdentityProvider>("login", spec(&server, &json!({ "state": "Inactive" }))).await;
+    let withdrawn = publisher.until("login", |output| output["jwks.json"] == r#"{"keys":[]}"#).await;
+    assert_eq!(withdrawn.keys().collect::<Vec<_>>(), ["jwks.json"]);
+    let provider = jwt_provider(ISSUER, &[], "authorization", Duration::from_secs(3), &withdrawn["jwks.json"]);
+    gateway.deliver(&site(&provider));
+    let deadline = Instant::now() + PATIENCE;
+    while gateway.rejections().await == 0 {
+        assert!(Instant::now() < deadline);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(ask(&new).await, 200);
+    let log = Gateway::try_start(&site(&provider)).await.err().unwrap();
+    assert!(log.contains("Jwks doesn't have any valid public key"), "{log}");
 }

@@ -1,6 +1,7 @@
 //! A running Envoy.
 
 use std::{
+    path::Path,
     process::Command,
     time::{Duration, Instant},
 };
@@ -14,12 +15,14 @@ use tempfile::TempDir;
 use tokio::net::TcpStream;
 
 use super::ENVIRONMENT;
+use crate::support::scene::PATIENCE;
 
 /// Envoy, that answers 200 to requests with a good token, by itself. Dropped, it is killed.
 pub struct Gateway {
     address: String,
-    _process: Supervised,
-    _dir: TempDir,
+    admin: String,
+    process: Supervised,
+    dir: TempDir,
 }
 
 /// What is below a path.
@@ -38,22 +41,51 @@ pub type Answer = (u16, String);
 impl Gateway {
     /// One with these sites.
     pub async fn start(sites: &[Site<'_>]) -> Self {
+        Self::try_start(sites).await.unwrap_or_else(|log| panic!("Envoy does not start: {log}"))
+    }
+
+    /// The same; an error is what it logged when it did not take the sites.
+    pub async fn try_start(sites: &[Site<'_>]) -> Result<Self, String> {
         let dir = tempfile::tempdir().unwrap();
         let [config, admin, log] = ["envoy.json", "admin", "envoy.log"].map(|name| dir.path().join(name));
-        std::fs::write(&config, configuration(sites)).unwrap();
+        std::fs::create_dir(dir.path().join("listeners")).unwrap();
+        std::fs::write(&config, bootstrap(&dir.path().join("listeners")).to_string()).unwrap();
         let mut command = Command::new(ENVIRONMENT.join("bin/envoy"));
         command.arg("--config-path").arg(&config).arg("--admin-address-path").arg(&admin);
         command.args(["--use-dynamic-base-id", "--concurrency", "1", "--log-level", "warn"]);
-        let mut process = supervise(&command, &log).unwrap();
-        let deadline = Instant::now() + Duration::from_secs(30);
+        let mut gateway =
+            Self { address: String::new(), admin: String::new(), process: supervise(&command, &log).unwrap(), dir };
+        gateway.deliver(sites);
+        let deadline = Instant::now() + PATIENCE;
         loop {
-            let ended = process.try_wait().unwrap();
-            assert!(ended.is_none() && Instant::now() < deadline, "Envoy does not start: {}", process.log_tail());
-            if let Some(address) = listener(&std::fs::read_to_string(&admin).unwrap_or_default()).await {
-                return Self { address, _process: process, _dir: dir };
+            gateway.admin = std::fs::read_to_string(&admin).unwrap_or_default();
+            if let Some(address) = listener(&gateway.admin).await {
+                gateway.address = address;
+                return Ok(gateway);
+            }
+            let ended = gateway.process.try_wait().unwrap();
+            assert!(ended.is_none() && Instant::now() < deadline, "{}", gateway.process.log_tail());
+            if gateway.rejections().await > 0 {
+                return Err(gateway.process.log_tail());
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
+    }
+
+    /// Gives it other sites, while it runs.
+    pub fn deliver(&self, sites: &[Site<'_>]) {
+        let [new, file] = ["new.json", "main.json"].map(|name| self.dir.path().join("listeners").join(name));
+        std::fs::write(&new, listeners(sites)).unwrap();
+        std::fs::rename(new, file).unwrap();
+    }
+
+    /// How often it did not take what it was given.
+    pub async fn rejections(&self) -> u64 {
+        const NAME: &str = "listener_manager.lds.update_rejected";
+        let Some((_, _, stats)) = get(&self.admin, &format!("/stats?filter={NAME}"), &[]).await else {
+            return 0;
+        };
+        stats.trim().strip_prefix(NAME).map_or(0, |rest| rest.trim_start_matches(": ").parse().unwrap())
     }
 
     /// GET of a site.
@@ -86,8 +118,22 @@ async fn get(address: &str, path: &str, headers: &[(&str, &str)]) -> Option<(u16
     Some((status, seen, String::from_utf8(body.to_vec()).unwrap()))
 }
 
-/// The bootstrap. Each provider stands in it letter by letter.
-fn configuration(sites: &[Site<'_>]) -> String {
+/// What it starts with: where its listeners come from.
+fn bootstrap(listeners: &Path) -> Value {
+    let source = json!({ "path": listeners.join("main.json"), "watched_directory": { "path": listeners } });
+    json!({
+        "node": { "id": "gateway", "cluster": "gateway" },
+        "admin": { "address": loopback() },
+        "dynamic_resources": { "lds_config": { "resource_api_version": "V3", "path_config_source": source } },
+    })
+}
+
+fn loopback() -> Value {
+    json!({ "socket_address": { "address": "127.0.0.1", "port_value": 0 } })
+}
+
+/// Its listener. Each provider stands in it letter by letter.
+fn listeners(sites: &[Site<'_>]) -> String {
     let route = |site: &Site<'_>| {
         json!({
             "match": { "path": format!("/{}", site.name) },
@@ -114,14 +160,13 @@ fn configuration(sites: &[Site<'_>]) -> String {
             } },
         ],
     });
-    let loopback = json!({ "socket_address": { "address": "127.0.0.1", "port_value": 0 } });
     let filter = json!({ "name": "envoy.filters.network.http_connection_manager", "typed_config": manager });
-    let bootstrap = json!({
-        "admin": { "address": loopback },
-        "static_resources": { "listeners": [
-            { "name": "main", "address": loopback, "filter_chains": [{ "filters": [filter] }] },
-        ] },
-    });
+    let resources = json!({ "resources": [{
+        "@type": "type.googleapis.com/envoy.config.listener.v3.Listener",
+        "name": "main",
+        "address": loopback(),
+        "filter_chains": [{ "filters": [filter] }],
+    }] });
     let providers = sites.iter().map(provider).collect::<Vec<_>>().join(",\n");
-    bootstrap.to_string().replace("\"PROVIDERS\"", &format!("{{{providers}}}"))
+    resources.to_string().replace("\"PROVIDERS\"", &format!("{{{providers}}}"))
 }

@@ -10,7 +10,7 @@ use crate::support::{Operator, Scene};
 
 /// A namespace with an operator, as the chart starts it.
 pub struct Publisher {
-    scene: Scene,
+    pub scene: Scene,
     _operator: Operator,
 }
 
