@@ -6,6 +6,7 @@ mod accepted;
 mod addresses;
 mod changed;
 mod endpoints;
+mod hostile;
 mod keys;
 mod links_and_strategies;
 mod refused;
