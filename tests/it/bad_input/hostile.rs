@@ -37,7 +37,7 @@ fn no_usable_key() -> Answer {
     told(
         "400 no-usable-key",
         "NoUsableKey",
-        "keysEndpoint has no usable key: it must have an RSA, P-256, P-384 or Ed25519 key for signatures",
+        "keysEndpoint has no usable key: it must have an RSA, P-256, P-384 or Ed25519 key for signatures by one of algorithms",
     )
 }
 
