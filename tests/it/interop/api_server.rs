@@ -146,8 +146,26 @@ async fn kube_apiserver_authenticates_an_issuer_s_users_and_nobody_else() {
         (stranger.token("RS256", &good), "another key"),
         (rsa.unsigned(&good), "no signature"),
         (rsa.confused(&good), "a public key for a secret"),
+        (rsa.critical("RS256", &good), "an extension that nobody understands"),
         (ed25519.token("EdDSA", &good), "an algorithm that kube-apiserver does not know"),
     ] {
         assert_eq!(who_am_i(&control_plane, &token).await, Err(401), "{why}");
     }
+    // What it leaves to the service: docs/consumers.md says so.
+    for accepted in
+        [but(&good, "iat", Value::Null), but(&good, "iat", json!(now - 7200)), but(&good, "nbf", json!(now + 30))]
+    {
+        assert_eq!(who_am_i(&control_plane, &sign(&accepted)).await, mini, "{accepted}");
+    }
+
+    // What it refuses leaves the file before in force.
+    replace(&file, &render(&issuer, &listed, None).unwrap().replace("claim: sub", "claim: \"\""));
+    until_logged(&control_plane, "failed to validate authentication config").await;
+    assert_eq!(who_am_i(&control_plane, &token).await, mini);
+
+    // Only its version is another for those before 1.34.
+    let older = render(&issuer, &["older".to_owned()], Some(&authority)).unwrap().replace("io/v1\n", "io/v1beta1\n");
+    replace(&file, &older);
+    assert_eq!(until_known(&control_plane, &sign(&claims(&issuer, "older"))).await, mini);
+    assert_eq!(who_am_i(&control_plane, &token).await, Err(401));
 }

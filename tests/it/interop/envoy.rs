@@ -75,6 +75,15 @@ async fn envoy_accepts_good_tokens_and_no_others() {
         assert_eq!(ask(&token).await, (200, format!("Bearer {token}")), "{accepted}");
     }
 
+    // What it leaves to the service: docs/consumers.md says so.
+    for token in [
+        sign(&but(&good, "iat", Value::Null)),
+        sign(&but(&good, "iat", json!(now - 7200))),
+        p256.critical("ES256", &good),
+    ] {
+        assert_eq!(ask(&token).await.0, 200, "{token}");
+    }
+
     for (token, why) in [
         (stranger.token("RS256", &good), "Jwt verification fails"),
         (p256.token_as("rsa", "ES256", &good), "Jwt verification fails"),
