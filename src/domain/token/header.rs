@@ -26,7 +26,9 @@ impl Header {
         let members = json::read(encoded, Part::Header)?;
         let algorithm = text(&members, "alg")?.ok_or(Refusal::BadParameter("alg"))?;
         let key_id = text(&members, "kid")?;
-        text(&members, "typ")?;
+        if text(&members, "typ")?.is_some_and(is_of_another_type) {
+            return Err(Refusal::OtherType);
+        }
         if text(&members, "cty")?.is_some_and(is_jwt) {
             return Err(Refusal::NestedToken);
         }
@@ -41,6 +43,15 @@ impl Header {
 /// Whether the content is a token itself (RFC 7519, section 5.2; the prefix: RFC 7515, section 4.1.10).
 fn is_jwt(content_type: &str) -> bool {
     content_type.eq_ignore_ascii_case("JWT") || content_type.eq_ignore_ascii_case("application/jwt")
+}
+
+/// Whether it is something that providers sign with the same keys, and that is no access or ID token: OpenID Connect
+/// Back-Channel Logout, section 2.4; RFC 8417, section 2.3; RFC 9101, section 10.8; RFC 9449, section 4.2; RFC 9701, section
+/// 5; OpenID Federation, section 3. A logout token has every claim that an access token must have.
+fn is_of_another_type(type_: &str) -> bool {
+    let type_ = type_.to_ascii_lowercase();
+    ["logout+jwt", "secevent+jwt", "oauth-authz-req+jwt", "dpop+jwt", "token-introspection+jwt", "entity-statement+jwt"]
+        .contains(&type_.strip_prefix("application/").unwrap_or(&type_))
 }
 
 fn text<'a>(members: &'a Map<String, Value>, name: &'static str) -> Result<Option<&'a str>, Refusal> {

@@ -8,8 +8,9 @@
 //! A token is judged in this order, and the first thing wrong is told: its size, its three parts, the header, the key,
 //! the signature, the claims. So no claim of a token is read before its signature holds.
 //!
-//! What is not judged: the header's `typ`, but for being a string, and claims that are not registered in RFC 7519. The
-//! headers `jwk`, `jku`, `x5c` and `x5u`, by which a token brings a key along, are never used.
+//! A header's `typ` may say anything but that this is one of the things that are known to be no access or ID token: to ask
+//! for the right ones only, as RFC 8725 (section 3.11) advises for new uses, would refuse what providers issue. Claims that
+//! are not registered in RFC 7519 are not judged. The headers `jwk`, `jku`, `x5c` and `x5u`, by which a token brings a key along, are never used.
 
 mod claims;
 mod header;
@@ -17,19 +18,19 @@ mod json;
 mod refusal;
 mod signature;
 #[cfg(test)]
-mod tests;
+pub(in crate::domain) mod tests;
 
 use std::time::Duration;
 
 use jiff::Timestamp;
 
+use self::header::Header;
 pub use self::{
     claims::judge_claims,
     refusal::{Part, Refusal},
-    signature::ALGORITHMS,
 };
-use self::{header::Header, signature::Algorithm};
 use super::jwk::PublicKey;
+use crate::api::identity_provider::Algorithm;
 
 /// Longest token that is looked at, in bytes.
 pub const MAX_BYTES: usize = 8 * 1024;
@@ -44,9 +45,9 @@ pub struct Terms<'a> {
     pub issuer: &'a str,
     /// Any one of them must be in `aud`. Empty: `aud` is not checked, but for its type.
     pub audiences: &'a [String],
-    /// The algorithms that a token may be signed with, of [`ALGORITHMS`]; any other name permits nothing. Empty: none is
-    /// permitted.
-    pub algorithms: &'a [&'a str],
+    /// The algorithms that a token may be signed with, all of them asymmetric: by an HMAC with a public key as its secret
+    /// anybody could sign (RFC 8725, section 2.1). Empty: none is permitted.
+    pub algorithms: &'a [Algorithm],
     /// By how much the clocks of issuer and judge may differ: each bound in time is relaxed by it.
     pub clock_skew: Duration,
     /// Greatest age by `iat`. None: any.
@@ -58,8 +59,8 @@ pub struct Terms<'a> {
 pub struct Accepted<'a> {
     /// The key that its signature holds with.
     pub key: &'a PublicKey,
-    /// Its algorithm, of [`ALGORITHMS`].
-    pub algorithm: &'static str,
+    /// Its algorithm.
+    pub algorithm: Algorithm,
 }
 
 /// The token in a header's value: all of it, or what follows the scheme `Bearer`, in upper or lower case, and one or more
@@ -98,18 +99,17 @@ pub fn judge_token<'a>(
     }
     let parts = Parts::of(token)?;
     let header = Header::read(parts.header)?;
-    let algorithm = Algorithm::named(&header.algorithm)
-        .filter(|algorithm| terms.algorithms.contains(&algorithm.name))
-        .ok_or(Refusal::AlgorithmNotAllowed)?;
+    let permitted = terms.algorithms.iter().find(|permitted| permitted.as_str() == header.algorithm);
+    let algorithm = *permitted.ok_or(Refusal::AlgorithmNotAllowed)?;
     let candidates = candidates(&header, algorithm, keys)?;
     let signature = json::decode(parts.signature).ok_or(Refusal::BadEncoding(Part::Signature))?;
     let key = candidates
         .iter()
         .take(MAX_ATTEMPTS)
-        .find(|key| algorithm.verifies(key, parts.signed.as_bytes(), &signature))
+        .find(|key| signature::holds(algorithm, key, parts.signed.as_bytes(), &signature))
         .ok_or(if candidates.len() > MAX_ATTEMPTS { Refusal::KeyIdRequired } else { Refusal::BadSignature })?;
     judge_claims(&json::read(parts.claims, Part::Claims)?, terms, at)?;
-    Ok(Accepted { key, algorithm: algorithm.name })
+    Ok(Accepted { key, algorithm })
 }
 
 /// The keys that a token may be signed with, one at least.
@@ -121,7 +121,7 @@ fn candidates<'a>(header: &Header, algorithm: Algorithm, keys: &'a [PublicKey]) 
     if named.is_empty() && header.key_id.is_some() {
         return Err(Refusal::UnknownKey);
     }
-    named.retain(|key| key.algorithms.contains(&algorithm.name));
+    named.retain(|key| key.algorithms.contains(&algorithm.as_str()));
     if named.is_empty() { Err(Refusal::AlgorithmNotAllowed) } else { Ok(named) }
 }
 

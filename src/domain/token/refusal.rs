@@ -38,6 +38,8 @@ pub enum Refusal {
     BadParameter(&'static str),
     /// The header asks for an extension to be understood (RFC 7515, section 4.1.11; RFC 7797): none is.
     UnknownExtension,
+    /// The header says that this is something else than an access or ID token (RFC 8725, section 3.11).
+    OtherType,
     /// A token within a token.
     NestedToken,
     /// An algorithm that the terms or the key do not permit, or that no key is for.
@@ -78,6 +80,7 @@ impl Refusal {
             Self::NotAnObject(_) => "not-an-object",
             Self::BadParameter(_) => "bad-parameter",
             Self::UnknownExtension => "unknown-extension",
+            Self::OtherType => "other-type",
             Self::NestedToken => "nested-token",
             Self::AlgorithmNotAllowed => "algorithm-not-allowed",
             Self::UnknownKey => "unknown-key",
@@ -117,6 +120,10 @@ impl Refusal {
             }
             Self::UnknownExtension => {
                 "the header must have no 'crit', and no 'b64' but true: no extension is supported (RFC 7515, RFC 7797)"
+            }
+            Self::OtherType => {
+                "the token must be an access or ID token, but its header's 'typ' says that it is something else, such as \
+                 'logout+jwt' (RFC 8725)"
             }
             Self::NestedToken => "the token must hold claims, but its header's 'cty' says that it holds another token",
             Self::AlgorithmNotAllowed => {

@@ -11,7 +11,7 @@ use idp_operator::{
     domain::{
         jwk::PublicKey,
         jwks::KeySet,
-        token::{ALGORITHMS, MAX_BYTES, Refusal, Terms, judge_claims, judge_header_value, judge_token},
+        token::{MAX_BYTES, Refusal, Terms, judge_claims, judge_header_value, judge_token},
     },
 };
 use jiff::Timestamp;
@@ -96,7 +96,7 @@ fn terms() -> Terms<'static> {
     Terms {
         issuer: ISSUER,
         audiences: &AUDIENCES,
-        algorithms: &ALGORITHMS,
+        algorithms: &Algorithm::ALL,
         clock_skew: Duration::from_secs(SKEW.unsigned_abs()),
         max_token_age: Some(Duration::from_secs(MAX_AGE.unsigned_abs())),
     }

@@ -13,7 +13,10 @@ use super::{
     AT, ISSUER, Terms, USUAL, at, claims,
     signer::{ED25519, P256, STRANGER, Signer, encode},
 };
-use crate::domain::token::{judge_claims, judge_header_value, judge_token};
+use crate::{
+    api::identity_provider::Algorithm,
+    domain::token::{judge_claims, judge_header_value, judge_token},
+};
 
 /// All times are in quarters of a second about [`AT`], as fractions that floating point has exactly.
 #[derive(Clone, Debug)]
@@ -30,7 +33,7 @@ struct Case {
     /// Name of the key that signs, and what the header says of it.
     signs: &'static str,
     key_id: Option<&'static str>,
-    permitted: Vec<&'static str>,
+    permitted: Vec<Algorithm>,
 }
 
 fn cases() -> impl Strategy<Value = Case> {
@@ -45,7 +48,7 @@ fn cases() -> impl Strategy<Value = Case> {
         quarters(),
         0..80_i64,
         option::of(0..120_i64),
-        vec(select(vec!["EdDSA", "EdDSA", "ES256", "RS256"]), 0..4),
+        vec(select(vec![Algorithm::EdDSA, Algorithm::EdDSA, Algorithm::ES256, Algorithm::RS256]), 0..4),
     );
     let key = (
         select(vec!["ed", "ed", "ec", "stranger"]),
@@ -74,7 +77,7 @@ fn cases() -> impl Strategy<Value = Case> {
 impl Case {
     /// The contract in other words.
     fn is_good(&self) -> bool {
-        let algorithm = if self.signs == "ec" { "ES256" } else { "EdDSA" };
+        let algorithm = if self.signs == "ec" { Algorithm::ES256 } else { Algorithm::EdDSA };
         let is_signed = self.permitted.contains(&algorithm)
             && self.signs != "stranger"
             && self.key_id.is_none_or(|id| id == self.signs);
