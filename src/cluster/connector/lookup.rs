@@ -17,8 +17,9 @@ use tokio::sync::Semaphore;
 /// Addresses of a host, each with the port. Boxed so that a test can answer in place of the system.
 pub type Lookup = Arc<dyn Fn(String, u16) -> BoxFuture<'static, io::Result<Vec<SocketAddr>>> + Send + Sync>;
 
-/// Lookups under way: half of tokio's threads, and more than all fetches start in the 40 s that a dead one takes.
-const AT_ONCE: usize = 256;
+/// Lookups under way: as many as the 80 fetches at a time can leave behind in 40 s of a dead server, and no more than leave
+/// tokio a quarter of its threads.
+const AT_ONCE: usize = 384;
 
 /// The system's resolver.
 #[must_use]
