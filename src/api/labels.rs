@@ -30,5 +30,8 @@ pub const TEMPLATE: &str = "idp-operator.dev/template";
 /// Annotation on a `TenantJwtSecret`: a token that asks for one rotation.
 pub const ROTATE: &str = "idp-operator.dev/rotate";
 
+/// Annotation on an `IdentityProvider`: a token that asks for one fetch of its keys.
+pub const REFRESH: &str = "idp-operator.dev/refresh";
+
 /// Annotation on a namespace: the tenants that its objects may hold, where claims are required. Only read.
 pub const TENANTS: &str = "idp-operator.dev/tenants";

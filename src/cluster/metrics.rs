@@ -72,6 +72,8 @@ pub struct Metrics {
     pub api_requests: Family<ApiRequestLabels, Counter>,
     /// Fetches of keys.
     pub keys_fetches: Family<FetchLabels, Counter>,
+    /// When an identity provider's keys were last seen to be good.
+    pub keys_verified: Family<NameLabels, Gauge>,
     /// When a tenant's next value becomes current, of those for which that can be foreseen.
     pub secret_next_rotation: Family<NameLabels, Gauge>,
     /// Whether this process runs the controllers.
@@ -101,6 +103,13 @@ impl Default for Metrics {
         registry.register("api_requests", "Requests to the API server", api_requests.clone());
         let keys_fetches = Family::default();
         registry.register("keys_fetches", "Fetches of key sets that ended", keys_fetches.clone());
+        let keys_verified = Family::default();
+        registry.register_with_unit(
+            "keys_verified_timestamp",
+            "When an identity provider's keys were last seen to be good, as Unix time",
+            Unit::Seconds,
+            keys_verified.clone(),
+        );
         let secret_next_rotation = Family::default();
         registry.register_with_unit(
             "secret_next_rotation_timestamp",
@@ -127,6 +136,7 @@ impl Default for Metrics {
             objects,
             api_requests,
             keys_fetches,
+            keys_verified,
             secret_next_rotation,
             leader,
             watch_last_event,

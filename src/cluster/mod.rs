@@ -13,6 +13,7 @@ pub mod meta_store;
 pub mod metrics;
 pub mod objects;
 pub mod poll;
+pub mod pools;
 pub mod relist;
 pub mod report;
 pub mod sync;

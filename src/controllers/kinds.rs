@@ -13,8 +13,10 @@ use super::{
 };
 use crate::{
     api::{
-        IdentityProvider, StrategyInstance, TenantJwtSecret, UserIdpAuthenticator, identity_provider::State,
-        status::HasCore, tenant_jwt_secret::TenantJwtSecretStatus,
+        IdentityProvider, StrategyInstance, TenantJwtSecret, UserIdpAuthenticator,
+        identity_provider::{BundleKind, State},
+        status::HasCore,
+        tenant_jwt_secret::TenantJwtSecretStatus,
     },
     cluster::{
         key::{Kind, ObjectKey},
@@ -83,10 +85,16 @@ impl Managed for IdentityProvider {
     }
 
     fn relations(&self) -> Vec<Relation> {
-        vec![
-            Relation::ConfigMap(self.sibling(&desired::configmap::name(self))),
-            Relation::IsIdp(self.sibling(&self.uid().unwrap_or_default())),
-        ]
+        let bundle = self.spec.tls.as_ref().and_then(|tls| tls.ca_bundle_ref.as_ref());
+        let bundle = bundle.map(|bundle| match bundle.kind {
+            BundleKind::ConfigMap => Relation::ConfigMap(self.sibling(&bundle.name)),
+            BundleKind::Secret => Relation::Secret(self.sibling(&bundle.name)),
+        });
+        let keys = self.spec.keys_from.as_ref().map(|from| from.config_map_key_ref.name.as_str());
+        let keys = keys.map(|name| Relation::ConfigMap(self.sibling(name)));
+        let output = Relation::ConfigMap(self.sibling(&desired::configmap::name(self)));
+        let id = Relation::IsIdp(self.sibling(&self.uid().unwrap_or_default()));
+        [output, id].into_iter().chain(bundle).chain(keys).collect()
     }
 
     fn contests(&self, _claims: &NamespaceClaims) -> Vec<Relation> {
@@ -108,8 +116,11 @@ impl Managed for IdentityProvider {
                 ctx.world.wake_related(&Relation::NeedsIdpId(idp.sibling(&idp.uid().unwrap_or_default())));
             }
         }
-        if let (Some(old), None) = (old, new) {
-            ctx.fetcher.forget(&old.key());
+        match (old, new) {
+            (Some(old), None) => ctx.fetcher.forget(&old.key()),
+            (_, Some(new)) if new.meta().deletion_timestamp.is_some() => ctx.fetcher.forget(&new.key()),
+            (_, Some(new)) if new.spec.suspend => ctx.fetcher.halt(&new.key()),
+            _ => {}
         }
     }
 }

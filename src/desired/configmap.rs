@@ -5,16 +5,19 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::{ResourceExt as _, api::ObjectMeta};
 
-use super::owned_by;
+use super::{authentication_configuration, envoy, owned_by};
 use crate::{
-    api::{IdentityProvider, labels},
-    domain::jwks::KeySet,
+    api::{IdentityProvider, IdentityProviderSpec, identity_provider::DEFAULT_HEADER_NAME, labels},
+    domain::{ca_bundle::CaBundle, jwks::KeySet},
 };
 
 /// Key of the published JWK Set.
 pub const JWKS: &str = "jwks.json";
 /// Key of the issuer.
 pub const ISSUER: &str = "issuer";
+
+/// Keys of the output that are ours.
+const KEYS: [&str; 4] = [JWKS, ISSUER, envoy::KEY, authentication_configuration::KEY];
 
 /// Name of the output.
 #[must_use]
@@ -37,10 +40,28 @@ fn is_owned(existing: &ConfigMap, idp: &IdentityProvider) -> bool {
     existing.owner_references().iter().any(|owner| Some(&owner.uid) == idp.metadata.uid.as_ref())
 }
 
-/// The output as it ought to be: `keys` published, or withdrawn (an empty set, so that verifiers refuse everything).
-/// What others added to an existing one stays.
+/// What the output holds of ours.
+pub type Data = BTreeMap<&'static str, String>;
+
+/// What is published of these keys. Where it is not known who vouches for the issuer, nobody is told to trust it.
 #[must_use]
-pub fn desired(idp: &IdentityProvider, keys: Option<&KeySet>, existing: Option<&ConfigMap>) -> ConfigMap {
+pub fn published<E>(spec: &IdentityProviderSpec, keys: &KeySet, authority: Result<Option<&CaBundle>, E>) -> Data {
+    let audiences = spec.audiences.as_deref().unwrap_or_default();
+    let jwks = keys.to_json();
+    let header_name = if spec.header_name.is_empty() { DEFAULT_HEADER_NAME } else { &spec.header_name };
+    let provider = envoy::jwt_provider(&spec.issuer, audiences, header_name, spec.clock_skew.into(), &jwks);
+    let configuration = authority.ok().and_then(|bundle| {
+        authentication_configuration::render(&spec.issuer, audiences, bundle.map(CaBundle::to_pem).as_deref())
+    });
+    let mut data = Data::from([(JWKS, jwks), (ISSUER, spec.issuer.clone()), (envoy::KEY, provider)]);
+    data.extend(configuration.map(|text| (authentication_configuration::KEY, text)));
+    data
+}
+
+/// The output as it ought to be: with this data, or withdrawn (an empty set, so that verifiers refuse everything). What
+/// others added to an existing one stays.
+#[must_use]
+pub fn desired(idp: &IdentityProvider, data: Option<&Data>, existing: Option<&ConfigMap>) -> ConfigMap {
     let mut configmap = existing.cloned().unwrap_or_else(|| ConfigMap {
         metadata: ObjectMeta { name: Some(name(idp)), namespace: idp.namespace(), ..ObjectMeta::default() },
         ..ConfigMap::default()
@@ -49,13 +70,14 @@ pub fn desired(idp: &IdentityProvider, keys: Option<&KeySet>, existing: Option<&
     configmap.labels_mut().insert(labels::MANAGED.to_owned(), "true".to_owned());
     configmap.annotations_mut().insert(labels::IDENTITY_PROVIDER.to_owned(), idp.name_any());
     configmap.metadata.owner_references = Some(owned_by(configmap.owner_references(), idp));
-    let data = configmap.data.get_or_insert_with(BTreeMap::new);
-    if let Some(keys) = keys {
-        data.insert(JWKS.to_owned(), keys.to_json());
-        data.insert(ISSUER.to_owned(), idp.spec.issuer.clone());
-    } else {
-        data.insert(JWKS.to_owned(), r#"{"keys":[]}"#.to_owned());
-        data.remove(ISSUER);
+    let withdrawn = Data::from([(JWKS, r#"{"keys":[]}"#.to_owned())]);
+    let data = data.unwrap_or(&withdrawn);
+    let held = configmap.data.get_or_insert_with(BTreeMap::new);
+    held.retain(|key, _| !KEYS.contains(&key.as_str()));
+    held.extend(data.iter().map(|(key, text)| ((*key).to_owned(), text.clone())));
+    // A key that stands in both is refused.
+    if let Some(binary) = &mut configmap.binary_data {
+        binary.retain(|key, _| !KEYS.contains(&key.as_str()));
     }
     configmap
 }

@@ -1,6 +1,8 @@
 //! What ought to exist and be said: infallible builders of outputs and statuses.
 
+pub mod authentication_configuration;
 pub mod configmap;
+pub mod envoy;
 pub mod secret;
 pub mod secret_values;
 pub mod status;

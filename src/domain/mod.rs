@@ -1,6 +1,7 @@
 //! The rules: pure functions on values. No I/O, no clock, no entropy of their own.
 
 pub mod address;
+pub mod ca_bundle;
 pub mod capability;
 pub mod claims;
 pub mod details;
@@ -13,6 +14,7 @@ pub mod key_source;
 pub mod oct_jwks;
 pub mod policy;
 pub mod reasons;
+pub mod retry_after;
 pub mod rotation;
 pub mod schedule;
 pub mod secret_output;

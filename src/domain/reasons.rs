@@ -46,6 +46,10 @@ reasons! {
         Ready,
         /// `spec.state` is `Inactive`.
         Inactive,
+        /// A ConfigMap or Secret that the spec names, or its key, is missing.
+        ReferenceNotFound,
+        /// The certificate authorities are no certificates.
+        InvalidCaBundle,
         /// No answer from the endpoint: refused, timed out, or no such host.
         KeysUnreachable,
         /// The endpoint's address may not be called.
@@ -76,6 +80,8 @@ reasons! {
         KeysStale,
         /// An example comes out otherwise than its author expects.
         ExampleFailed,
+        /// No audience is set.
+        NoAudiences,
         /// A ConfigMap of the output's name belongs to somebody else.
         PublishConflict,
         /// An older object of the namespace has the same issuer.

@@ -198,12 +198,15 @@ async fn an_issuer_is_held_by_the_oldest_and_a_loser_s_keys_are_withdrawn() {
         conditions(&core(&loser)),
         [
             "Active=True Succeeded",
+            "AudienceChecked=False NoAudiences",
+            "ExamplesPassed=Unknown NotEvaluated",
             "IssuerUnique=False DuplicateIssuer",
             "KeysFresh=Unknown NotEvaluated",
             "KeysReachable=Unknown NotEvaluated",
             "KeysValid=Unknown NotEvaluated",
             "Published=Unknown NotEvaluated",
             "Ready=False DuplicateIssuer",
+            "ReferencesResolved=Unknown NotEvaluated",
             "Stalled=True DuplicateIssuer",
         ]
     );

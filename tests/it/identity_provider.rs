@@ -65,12 +65,15 @@ async fn keys_are_fetched_judged_and_published() {
         conditions(&core(&object)),
         [
             "Active=True Succeeded",
+            "AudienceChecked=False NoAudiences",
+            "ExamplesPassed=True Succeeded",
             "IssuerUnique=True Succeeded",
             "KeysFresh=True Succeeded",
             "KeysReachable=True Succeeded",
             "KeysValid=True Succeeded",
             "Published=True Succeeded",
             "Ready=True Ready",
+            "ReferencesResolved=True Succeeded",
         ]
     );
     assert_eq!(server.hits(), 1);
@@ -145,6 +148,8 @@ async fn an_endpoint_that_does_not_answer_is_unreachable() {
         conditions(&core(&object)),
         [
             "Active=True Succeeded",
+            "AudienceChecked=False NoAudiences",
+            "ExamplesPassed=Unknown NotEvaluated",
             "IssuerUnique=True Succeeded",
             "KeysFresh=Unknown NotEvaluated",
             "KeysReachable=False KeysUnreachable",
@@ -152,6 +157,7 @@ async fn an_endpoint_that_does_not_answer_is_unreachable() {
             "Published=Unknown NotEvaluated",
             "Ready=False KeysUnreachable",
             "Reconciling=True KeysUnreachable",
+            "ReferencesResolved=True Succeeded",
         ]
     );
     scene.event("IdentityProvider/login Warning KeysUnreachable").await;
@@ -368,12 +374,15 @@ async fn an_inactive_one_publishes_nothing_frees_its_issuer_and_starts_as_new() 
         conditions(&core(&object)),
         [
             "Active=False Inactive",
+            "AudienceChecked=False NoAudiences",
+            "ExamplesPassed=Unknown NotEvaluated",
             "IssuerUnique=Unknown NotEvaluated",
             "KeysFresh=Unknown NotEvaluated",
             "KeysReachable=Unknown NotEvaluated",
             "KeysValid=Unknown NotEvaluated",
             "Published=Unknown NotEvaluated",
             "Ready=True Inactive",
+            "ReferencesResolved=Unknown NotEvaluated",
         ]
     );
     let status = object.status.clone().unwrap();

@@ -3,6 +3,7 @@
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::{Resource as _, ResourceExt as _};
 
+use super::{decide, observe::Observed};
 use crate::{
     api::IdentityProvider,
     cluster::{child, error::Error},
@@ -12,7 +13,7 @@ use crate::{
         pipeline::Reads,
     },
     desired::configmap,
-    domain::{digest::sha256_hex, jwks::KeySet},
+    domain::digest::sha256_hex,
 };
 
 /// What became of the output.
@@ -28,19 +29,35 @@ pub enum Output {
     Immutable,
 }
 
-/// Publishes these keys, or none: what is there is withdrawn.
+/// Publishes the last good keys, or none: what is there is withdrawn.
 ///
 /// # Errors
 /// When calls to the API server fail.
-pub async fn apply(
+pub async fn apply(object: &IdentityProvider, ctx: &Context, seen: &Observed, reads: Reads) -> Result<Output, Error> {
+    let data = decide::plan(seen).map(|keys| {
+        let authority = seen.authority.as_ref().map(|bundle| bundle.as_deref());
+        configmap::published(&object.spec, keys, authority)
+    });
+    write(object, ctx, data.as_ref(), reads).await
+}
+
+/// Withdraws what is published.
+///
+/// # Errors
+/// When calls to the API server fail.
+pub async fn withdraw(object: &IdentityProvider, ctx: &Context, reads: Reads) -> Result<Output, Error> {
+    write(object, ctx, None, reads).await
+}
+
+async fn write(
     object: &IdentityProvider,
     ctx: &Context,
-    keys: Option<&KeySet>,
+    data: Option<&configmap::Data>,
     reads: Reads,
 ) -> Result<Output, Error> {
     let key = &object.sibling(&configmap::name(object));
     let known = ctx.world.configmaps.version(key);
-    let digest = digest(object, keys);
+    let digest = digest(object, data);
     if let Some(version) = &known
         && ctx.outputs.is_published(key, &Published { version: version.clone(), digest: digest.clone() })
     {
@@ -53,10 +70,10 @@ pub async fn apply(
     if existing.as_ref().is_some_and(|existing| !configmap::is_ours(existing, object)) {
         return Ok(Output::NotOurs);
     }
-    if existing.is_none() && keys.is_none() {
+    if existing.is_none() && data.is_none() {
         return Ok(Output::None);
     }
-    let desired = configmap::desired(object, keys, existing.as_ref());
+    let desired = configmap::desired(object, data, existing.as_ref());
     let existing = existing.map(|mut existing| {
         existing.metadata.managed_fields = None;
         existing
@@ -72,8 +89,8 @@ pub async fn apply(
 }
 
 /// Of all that goes into the output.
-fn digest(object: &IdentityProvider, keys: Option<&KeySet>) -> String {
-    let keys = keys.map(KeySet::to_json).unwrap_or_default();
+fn digest(object: &IdentityProvider, data: Option<&configmap::Data>) -> String {
     let uid = object.uid().unwrap_or_default();
-    sha256_hex(&[uid.as_bytes(), object.spec.issuer.as_bytes(), keys.as_bytes()])
+    let entries = data.into_iter().flatten().flat_map(|(key, text)| [key.as_bytes(), text.as_bytes()]);
+    sha256_hex(&[uid.as_bytes()].into_iter().chain(entries).collect::<Vec<_>>())
 }

@@ -1,63 +1,47 @@
 //! What to publish, and the verdict on an identity provider.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use kube::ResourceExt as _;
 
 use super::{
     apply::Output,
-    observe::{Observed, works},
+    observe::Observed,
+    status::{keys_status, rotation_notice, status},
 };
 use crate::{
-    api::{
-        IdentityProvider, IdentityProviderStatus,
-        identity_provider::{DEFAULT_HEADER_NAME, KeysStatus, State},
-    },
-    cluster::events::Notice,
+    api::{IdentityProvider, IdentityProviderSpec, IdentityProviderStatus},
     controllers::pipeline::Verdict,
     desired::configmap,
     domain::{
-        details,
-        digest::sha256_hex,
+        examples,
         jwks::KeySet,
+        key_source::{KeysError, Lost, Place},
         reasons::IdentityProviderReason as Reason,
-        verdict::{Finding, Judgement, Problem},
-        verdicts::identity_provider::{
-            ACTIVE, ACTIVE_MESSAGE, ISSUER_UNIQUE, KEYS_FRESH, KEYS_REACHABLE, KEYS_VALID, PUBLISHED, duplicate_issuer,
-            keys_problem, keys_stale, not_active, publish_conflict, publish_immutable,
+        verdict::{Finding, Judgement},
+        verdicts::{
+            identity_provider::{
+                ACTIVE, ACTIVE_MESSAGE, AUDIENCE_CHECKED, ISSUER_UNIQUE, KEYS_FRESH, KEYS_REACHABLE, KEYS_VALID,
+                PUBLISHED, REFERENCES_RESOLVED, duplicate_issuer, no_audiences, not_active, publish_conflict,
+                publish_immutable,
+            },
+            identity_provider_examples::{EXAMPLES_PASSED, examples_failed, examples_message},
+            identity_provider_keys::{keys_problem, keys_stale, trust_problem},
         },
     },
 };
 
-/// What to publish: the last good keys while they are fresh. Nothing means to withdraw what is there: what is not known
-/// to be good keys of this source is not to be trusted.
+/// What to publish: the last good keys. Nothing means to withdraw what is there: what is not known to be good keys of
+/// this source is not to be trusted.
 #[must_use]
-pub fn plan<'a>(object: &IdentityProvider, seen: &'a Observed) -> Option<&'a KeySet> {
-    let (keys, _) = seen.keys.good.as_ref()?;
-    (!is_stale(object, seen)).then_some(keys)
-}
-
-/// When the last good keys are too old to be trusted.
-fn stale_at(object: &IdentityProvider, seen: &Observed) -> Option<Timestamp> {
-    let (_, at) = seen.keys.good.as_ref()?;
-    at.checked_add(std::time::Duration::from(object.spec.keys.stale_after)).ok()
-}
-
-/// Keys turn stale only while their source gives none: a look that is due is awaited first.
-fn is_stale(object: &IdentityProvider, seen: &Observed) -> bool {
-    let is_awaited = seen.keys.next <= seen.now;
-    seen.keys.last.is_err() && !is_awaited && stale_at(object, seen).is_some_and(|at| at <= seen.now)
+pub fn plan(seen: &Observed) -> Option<&KeySet> {
+    seen.keys.good.as_ref().map(|(keys, _)| keys)
 }
 
 /// The verdict, after the plan was carried out.
 #[must_use]
-pub fn decide(
-    object: &IdentityProvider,
-    seen: &Observed,
-    plan: Option<&KeySet>,
-    output: Output,
-) -> Verdict<IdentityProviderStatus> {
-    let served = plan.filter(|_| output == Output::Published);
+pub fn decide(object: &IdentityProvider, seen: &Observed, output: Output) -> Verdict<IdentityProviderStatus> {
+    let served = plan(seen).filter(|_| output == Output::Published);
     let keys = served.map(|keys| keys_status(object, keys, seen));
     let status = status(object, keys, seen.now);
     Verdict {
@@ -71,91 +55,123 @@ pub fn decide(
 /// The verdict on an object whose issuer an older one has: what it published is withdrawn.
 #[must_use]
 pub fn duplicate(object: &IdentityProvider, holder: &str, now: Timestamp) -> Verdict<IdentityProviderStatus> {
-    withdrawn(object, (ISSUER_UNIQUE, duplicate_issuer(holder)), Reason::Ready, now)
+    let unique = Finding::failed(ISSUER_UNIQUE, duplicate_issuer(holder));
+    withdrawn(object, (active(), unique), (Reason::Ready, String::new()), now)
 }
 
 /// The verdict on an inactive object: what it published is withdrawn, and that is as declared.
 #[must_use]
 pub fn inactive(object: &IdentityProvider, now: Timestamp) -> Verdict<IdentityProviderStatus> {
-    withdrawn(object, (ACTIVE, not_active()), Reason::Inactive, now)
+    let message = not_active().message;
+    let findings = (Finding::failed(ACTIVE, not_active()), Finding::not_evaluated(ISSUER_UNIQUE));
+    withdrawn(object, findings, (Reason::Inactive, message), now)
 }
 
+/// Nothing is looked at of what keys depend on.
 fn withdrawn(
     object: &IdentityProvider,
-    cause: (&'static str, Problem),
-    ready_reason: Reason,
+    (active, unique): (Finding, Finding),
+    (ready_reason, ready_message): (Reason, String),
     now: Timestamp,
 ) -> Verdict<IdentityProviderStatus> {
-    let order = [
-        (ACTIVE, ACTIVE_MESSAGE),
-        (ISSUER_UNIQUE, ""),
-        (PUBLISHED, ""),
-        (KEYS_REACHABLE, ""),
-        (KEYS_VALID, ""),
-        (KEYS_FRESH, ""),
-    ];
+    let of_endpoint: &[&'static str] =
+        if object.spec.keys_from.is_none() { &[KEYS_REACHABLE, KEYS_VALID, KEYS_FRESH] } else { &[KEYS_VALID] };
+    let mut findings = vec![active, Finding::not_evaluated(REFERENCES_RESOLVED), unique];
+    let rest = [PUBLISHED].iter().chain(of_endpoint).chain(&[EXAMPLES_PASSED]);
+    findings.extend(rest.map(|condition| Finding::not_evaluated(condition)));
+    findings.push(audience_checked(&object.spec));
     Verdict {
-        judgement: Judgement {
-            ready_message: cause.1.message.clone(),
-            findings: Finding::in_order(&order, Some(cause)),
-            ready_reason: ready_reason.into(),
-        },
+        judgement: Judgement { findings, ready_reason: ready_reason.into(), ready_message },
         notices: Vec::new(),
         status: status(object, None, now),
         requeue: None,
     }
 }
 
-fn status(object: &IdentityProvider, keys: Option<KeysStatus>, now: Timestamp) -> IdentityProviderStatus {
-    let details = details::next(
-        object.status.as_ref().and_then(|old| old.details.as_ref()),
-        &config_digest(object),
-        &object.namespace().unwrap_or_default(),
-        object.creation_timestamp().map(|created| created.0),
-        now,
-    );
-    IdentityProviderStatus { idp_id: object.uid(), keys, details: Some(details), ..IdentityProviderStatus::default() }
+fn judgement(object: &IdentityProvider, seen: &Observed, output: Output, served: Option<&KeySet>) -> Judgement {
+    let unique = Finding::succeeded(ISSUER_UNIQUE, "no older object of the namespace has the issuer");
+    let mut findings = vec![active(), references_resolved(seen, served), unique, published(object, output)];
+    findings.extend(keys_found(seen, served));
+    findings.push(examples_passed(&object.spec, served));
+    findings.push(audience_checked(&object.spec));
+    Judgement {
+        findings,
+        ready_reason: Reason::Ready.into(),
+        ready_message: served.map(published_message).unwrap_or_default(),
+    }
 }
 
-fn judgement(object: &IdentityProvider, seen: &Observed, output: Output, served: Option<&KeySet>) -> Judgement {
+fn active() -> Finding {
+    Finding::succeeded(ACTIVE, ACTIVE_MESSAGE)
+}
+
+fn references_resolved(seen: &Observed, served: Option<&KeySet>) -> Finding {
+    let trust = seen.authority.as_ref().err().map(trust_problem);
+    match trust.or_else(|| problem_of(REFERENCES_RESOLVED, seen, served)) {
+        Some(problem) => Finding::failed(REFERENCES_RESOLVED, problem),
+        None => Finding::succeeded(REFERENCES_RESOLVED, "everything that the spec refers to is there"),
+    }
+}
+
+/// What the last look came to, where it is this condition that tells of it.
+fn problem_of(condition: &str, seen: &Observed, served: Option<&KeySet>) -> Option<crate::domain::verdict::Problem> {
+    let error = seen.keys.last.err()?;
+    let (told, problem) = keys_problem(error, &seen.source.place, served.is_some())?;
+    (told == condition).then_some(problem)
+}
+
+fn published(object: &IdentityProvider, output: Output) -> Finding {
     let name = || configmap::name(object);
-    let published = match output {
+    match output {
         Output::Published => Finding::succeeded(PUBLISHED, "the ConfigMap is as it ought to be"),
         Output::NotOurs => Finding::failed(PUBLISHED, publish_conflict(&name())),
         Output::Immutable => Finding::failed(PUBLISHED, publish_immutable(&name())),
         Output::None => Finding::not_evaluated(PUBLISHED),
-    };
-    let mut reachable = Finding::succeeded(KEYS_REACHABLE, "keysEndpoint answers");
-    let mut valid = Finding::succeeded(KEYS_VALID, "keysEndpoint answers with good keys");
-    if let Err(error) = seen.keys.last {
-        let (condition, problem) = keys_problem(error, served.is_some());
-        if condition == KEYS_REACHABLE {
-            reachable = Finding::failed(KEYS_REACHABLE, problem);
-            valid = Finding::not_evaluated(KEYS_VALID);
-        } else {
-            valid = Finding::failed(KEYS_VALID, problem);
-        }
     }
-    // What was withdrawn for its age is forgotten, so that after a restart only the status knows why.
-    let was_stale = || {
-        let old = object.status.as_ref();
-        let fresh = old.and_then(|status| status.core.condition(KEYS_FRESH));
-        let details = old.and_then(|status| status.details.as_ref());
-        let is_same = details.is_some_and(|details| details.config_digest == config_digest(object));
-        seen.keys.last.is_err() && is_same && fresh.is_some_and(|fresh| fresh.reason == Reason::KeysStale.as_str())
+}
+
+/// Of keys from a ConfigMap there is no reaching, and while they are good no age.
+fn keys_found(seen: &Observed, served: Option<&KeySet>) -> Vec<Finding> {
+    let is_endpoint = matches!(seen.source.place, Place::Endpoint(_));
+    let (reaches, is_good) = if is_endpoint {
+        ("keysEndpoint answers", "keysEndpoint answers with good keys")
+    } else {
+        ("", "keysFrom holds good keys")
     };
-    let fresh = match &seen.keys.good {
-        Some(_) if is_stale(object, seen) => Finding::failed(KEYS_FRESH, keys_stale()),
-        None if was_stale() => Finding::failed(KEYS_FRESH, keys_stale()),
-        Some(_) => Finding::succeeded(KEYS_FRESH, "the published keys are fresh"),
-        None => Finding::not_evaluated(KEYS_FRESH),
+    let finding = |condition, message: &str, is_looked_at: bool| match problem_of(condition, seen, served) {
+        Some(problem) => Finding::failed(condition, problem),
+        None if is_looked_at => Finding::succeeded(condition, message),
+        None => Finding::not_evaluated(condition),
     };
-    let active = Finding::succeeded(ACTIVE, ACTIVE_MESSAGE);
-    let unique = Finding::succeeded(ISSUER_UNIQUE, "no older object of the namespace has the issuer");
-    Judgement {
-        findings: vec![active, unique, published, reachable, valid, fresh],
-        ready_reason: Reason::Ready.into(),
-        ready_message: served.map(published_message).unwrap_or_default(),
+    let was_judged = matches!(seen.keys.last, Ok(()) | Err(KeysError::Judged(_)));
+    let reachable = finding(KEYS_REACHABLE, reaches, was_judged);
+    let valid = finding(KEYS_VALID, is_good, was_judged);
+    let fresh = match (&seen.keys.good, seen.keys.lost == Some(Lost::Stale)) {
+        (_, true) => Finding::failed(KEYS_FRESH, keys_stale(&seen.source.place)),
+        (Some(_), false) => Finding::succeeded(KEYS_FRESH, "the published keys are fresh"),
+        (None, false) => Finding::not_evaluated(KEYS_FRESH),
+    };
+    let reachable = Some(reachable).filter(|_| is_endpoint);
+    let fresh = Some(fresh).filter(|_| is_endpoint || seen.keys.last.is_err());
+    reachable.into_iter().chain([valid]).chain(fresh).collect()
+}
+
+/// Examples are judged by the keys that are served.
+fn examples_passed(spec: &IdentityProviderSpec, served: Option<&KeySet>) -> Finding {
+    let Some(keys) = served else { return Finding::not_evaluated(EXAMPLES_PASSED) };
+    let verdict = examples::judge(spec, keys.keys());
+    if verdict.failed.is_empty() {
+        Finding::succeeded(EXAMPLES_PASSED, examples_message(&verdict))
+    } else {
+        Finding::failed(EXAMPLES_PASSED, examples_failed(&verdict))
+    }
+}
+
+fn audience_checked(spec: &IdentityProviderSpec) -> Finding {
+    if spec.audiences.is_some() {
+        Finding::succeeded(AUDIENCE_CHECKED, "a token must be for one of audiences")
+    } else {
+        Finding::failed(AUDIENCE_CHECKED, no_audiences())
     }
 }
 
@@ -166,74 +182,30 @@ fn published_message(keys: &KeySet) -> String {
     }
 }
 
-fn keys_status(object: &IdentityProvider, keys: &KeySet, seen: &Observed) -> KeysStatus {
-    let sha256 = keys.digest(&object.spec.issuer, &object.spec.keys_endpoint);
-    let old = object.status.as_ref();
-    let unchanged = old.and_then(|old| old.keys.as_ref()).filter(|told| told.sha256 == sha256);
-    let good_at = seen.keys.good.as_ref().map_or(seen.now, |(_, at)| *at);
-    // While the endpoint works it would be another status each time: then it is written once, when that ends.
-    let ends_now = seen.keys.last.is_err() && old.is_some_and(|old| works(&old.core));
-    let verified_time = match unchanged {
-        Some(told) if !ends_now => told.verified_time.clone(),
-        _ => Time(good_at),
-    };
-    KeysStatus {
-        count: i64::try_from(keys.count()).unwrap_or(i64::MAX),
-        key_ids: keys.ids(),
-        algorithms: keys.algorithms(),
-        change_time: unchanged.map_or_else(|| Time(seen.now), |told| told.change_time.clone()),
-        verified_time,
-        sha256,
-    }
-}
-
-/// What the spec comes to, spelled in one way: an empty header name is the default.
-fn config_digest(object: &IdentityProvider) -> String {
-    let spec = &object.spec;
-    let header = if spec.header_name.is_empty() { DEFAULT_HEADER_NAME } else { &spec.header_name };
-    let insecure = spec.allow_insecure_http.to_string();
-    // One spelling for '5m' and '300s'.
-    let [refresh, stale] = [spec.keys.refresh_interval, spec.keys.stale_after]
-        .map(|time| std::time::Duration::from(time).as_millis().to_string());
-    let activity = match spec.state {
-        State::Active => "Active",
-        State::Inactive => "Inactive",
-    };
-    let fields = [activity, &spec.jwt_endpoint, &spec.issuer, &spec.keys_endpoint, header, &insecure, &refresh, &stale];
-    sha256_hex(&fields.map(str::as_bytes))
-}
-
-/// Tells of another set of keys; not of the first one, nor of the same keys under another issuer or endpoint.
-fn rotation_notice(old: Option<&IdentityProviderStatus>, new: &IdentityProviderStatus) -> Option<Notice> {
-    let config = |status: &IdentityProviderStatus| status.details.as_ref().map(|details| details.config_digest.clone());
-    let is_reconfigured = config(old?) != config(new);
-    let (old, new) = (old?.keys.as_ref()?, new.keys.as_ref()?);
-    let is_rotated = old.sha256 != new.sha256 && (!is_reconfigured || old.key_ids != new.key_ids);
-    is_rotated.then(|| Notice {
-        warning: false,
-        reason: "SigningKeysRotated".to_owned(),
-        note: format!("the published keys changed: there are {} now", new.count),
-    })
-}
-
 /// Until the next look, or until keys turn stale. A look that is due is under way: its end wakes the object.
-fn wait(object: &IdentityProvider, seen: &Observed) -> Option<std::time::Duration> {
-    let times = [Some(seen.keys.next), stale_at(object, seen).filter(|_| seen.keys.last.is_err())];
+fn wait(object: &IdentityProvider, seen: &Observed) -> Option<Duration> {
+    let next = Some(seen.keys.next).filter(|next| *next < Timestamp::MAX);
+    let times = [next, seen.keys.stale_at(object.spec.keys.stale_after.into())];
     let next = times.into_iter().flatten().filter(|time| *time > seen.now).min()?;
     Some(next.duration_since(seen.now).unsigned_abs())
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::{
-        api::{IdentityProviderSpec, identity_provider::Algorithm},
-        domain::{
-            key_source::{FetchError, KeysError, KeysSeen},
-            verdict::Outcome,
-        },
-    };
+    use rstest::rstest;
+    use serde_json::{Value, json};
 
     use super::*;
+    use crate::{
+        api::identity_provider::Algorithm,
+        controllers::identity_provider::status::{config_digest, works},
+        desired::status::{Subject, judged},
+        domain::{
+            key_source::{FetchError, KeySource, KeysSeen},
+            verdict::Outcome,
+            verdicts::identity_provider_keys::TrustError,
+        },
+    };
 
     const HOUR: i64 = 3600;
 
@@ -242,104 +214,165 @@ mod tests {
     }
 
     fn keys() -> KeySet {
-        KeySet::judge(
-            br#"{"keys":[{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#,
-            &Algorithm::ALL,
-        )
-        .unwrap()
+        let text = br#"{"keys":[{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
+        KeySet::judge(text, &Algorithm::ALL).unwrap()
+    }
+
+    fn object(change: &Value) -> IdentityProvider {
+        let mut spec =
+            json!({ "jwtEndpoint": "https://a/jwt", "issuer": "https://a", "keysEndpoint": "https://a/keys" });
+        for (field, value) in change.as_object().unwrap() {
+            spec[field] = value.clone();
+        }
+        IdentityProvider::new("login", serde_json::from_value(spec).unwrap())
     }
 
     fn seen(good_at: Option<i64>, last: Result<(), KeysError>, now: i64) -> Observed {
         let good = good_at.map(|second| (keys(), at(second)));
-        let keys = KeysSeen { last, good, failures: 1, next: at(now + 60) };
-        Observed { keys, now: at(now) }
+        let keys = KeysSeen { last, good, lost: None, failures: 1, next: at(now + 60) };
+        Observed { source: KeySource::of(&object(&json!({})).spec), keys, authority: Ok(None), now: at(now) }
     }
 
     fn unreachable() -> Result<(), KeysError> {
         Err(KeysError::Fetch(FetchError::Unreachable))
     }
 
-    fn object() -> IdentityProvider {
-        let spec = serde_json::json!({ "jwtEndpoint": "https://a/jwt", "issuer": "https://a", "keysEndpoint": "https://a/keys" });
-        let spec: IdentityProviderSpec = serde_json::from_value(spec).unwrap();
-        IdentityProvider::new("login", spec)
+    /// Conditions in order, `+`: True, `?`: Unknown, or the reason for which it is False; then what stands against Ready.
+    fn told(object: &IdentityProvider, seen: &Observed) -> (String, Option<&'static str>) {
+        let output = if plan(seen).is_some() { Output::Published } else { Output::None };
+        let judgement = decide(object, seen, output).judgement;
+        let one = |finding: &Finding| match &finding.outcome {
+            Outcome::Succeeded(_) => format!("{}+", finding.condition),
+            Outcome::NotEvaluated => format!("{}?", finding.condition),
+            Outcome::Failed(problem) => format!("{}-{}", finding.condition, problem.reason),
+        };
+        let told: Vec<String> = judgement.findings.iter().map(one).collect();
+        (told.join(" "), judgement.blocker().map(|problem| problem.reason))
     }
 
-    /// Conditions that are False, and what stands against Ready.
-    fn verdict(seen: &Observed) -> (Vec<&'static str>, Option<&'static str>) {
-        let verdict = decide(&object(), seen, plan(&object(), seen), Output::Published);
-        let failed = verdict.judgement.findings.iter().filter_map(|finding| match &finding.outcome {
-            Outcome::Failed(problem) => Some(problem.reason),
-            _ => None,
-        });
-        (failed.collect(), verdict.judgement.blocker().map(|problem| problem.reason))
+    #[rstest]
+    #[case::good(Some(0), Ok(()), "KeysReachable+ KeysValid+ KeysFresh+ ExamplesPassed+", None)]
+    #[case::outage(Some(0), unreachable(), "KeysReachable-KeysUnreachable KeysValid? KeysFresh+ ExamplesPassed+", None)]
+    #[case::never_good(
+        None,
+        unreachable(),
+        "KeysReachable-KeysUnreachable KeysValid? KeysFresh? ExamplesPassed?",
+        Some("KeysUnreachable")
+    )]
+    #[case::bad_answer(
+        Some(0),
+        Err(KeysError::Judged(crate::domain::jwks::KeySetError::NotAJwks)),
+        "KeysReachable+ KeysValid-NotAJwks KeysFresh+ ExamplesPassed+",
+        None
+    )]
+    fn what_a_look_at_an_endpoint_comes_to(
+        #[case] good: Option<i64>,
+        #[case] last: Result<(), KeysError>,
+        #[case] expected: &str,
+        #[case] blocker: Option<&'static str>,
+    ) {
+        let published = if good.is_some() { "Published+" } else { "Published?" };
+        let expected =
+            format!("Active+ ReferencesResolved+ IssuerUnique+ {published} {expected} AudienceChecked-NoAudiences");
+        assert_eq!(told(&object(&json!({})), &seen(good, last, 10)), (expected, blocker));
     }
 
     #[test]
-    fn an_outage_is_told_but_the_last_good_keys_serve_until_they_are_stale() {
-        assert_eq!(verdict(&seen(Some(0), Ok(()), 10)), (vec![], None));
-        let outage = seen(Some(0), unreachable(), 24 * HOUR - 1);
-        assert_eq!(plan(&object(), &outage), Some(&keys()));
-        assert_eq!(verdict(&outage), (vec!["KeysUnreachable"], None));
-        let stale = seen(Some(0), unreachable(), 24 * HOUR);
-        assert_eq!(plan(&object(), &stale), None);
-        assert_eq!(verdict(&stale), (vec!["KeysUnreachable", "KeysStale"], Some("KeysUnreachable")));
+    fn stale_keys_are_told_beside_why_there_are_no_others() {
+        let mut stale = seen(None, unreachable(), 10);
+        stale.keys.lost = Some(Lost::Stale);
+        let (conditions, blocker) = told(&object(&json!({})), &stale);
+        assert!(conditions.contains("KeysReachable-KeysUnreachable KeysValid? KeysFresh-KeysStale"), "{conditions}");
+        assert_eq!(blocker, Some("KeysUnreachable"));
     }
 
     #[test]
-    fn keys_are_never_stale_before_a_look_has_failed() {
-        let resumed = seen(Some(0), Ok(()), 48 * HOUR);
-        assert_eq!((plan(&object(), &resumed), verdict(&resumed)), (Some(&keys()), (vec![], None)));
-        // One that is due is under way.
-        let mut due = seen(Some(0), unreachable(), 48 * HOUR);
-        due.keys.next = due.now;
-        assert_eq!(plan(&object(), &due), Some(&keys()));
+    fn keys_from_a_config_map_are_not_reached_for_and_of_no_age_while_they_are_good() {
+        let object = object(&json!({ "keysFrom": { "configMapKeyRef": { "name": "a", "key": "b" } } }));
+        let look = |good, last| {
+            let source = KeySource::of(&object.spec);
+            told(&object, &Observed { source, ..seen(good, last, 10) })
+        };
+        let expected = |middle: &str| format!("Active+ {middle} AudienceChecked-NoAudiences");
+        assert_eq!(
+            look(Some(0), Ok(())),
+            (expected("ReferencesResolved+ IssuerUnique+ Published+ KeysValid+ ExamplesPassed+"), None)
+        );
+        let missing = Err(KeysError::Unresolved);
+        let middle =
+            "ReferencesResolved-ReferenceNotFound IssuerUnique+ Published+ KeysValid? KeysFresh+ ExamplesPassed+";
+        assert_eq!(look(Some(0), missing), (expected(middle), None));
+        let middle =
+            "ReferencesResolved-ReferenceNotFound IssuerUnique+ Published? KeysValid? KeysFresh? ExamplesPassed?";
+        assert_eq!(look(None, missing), (expected(middle), Some("ReferenceNotFound")));
     }
 
     #[test]
-    fn without_good_keys_of_this_source_nothing_is_to_be_trusted() {
-        let never = seen(None, unreachable(), 10);
-        assert_eq!(plan(&object(), &never), None);
-        assert_eq!(verdict(&never), (vec!["KeysUnreachable"], Some("KeysUnreachable")));
+    fn without_somebody_who_vouches_for_the_endpoint_the_last_good_keys_stay_but_it_is_not_ready() {
+        let unresolved = Observed {
+            authority: Err(TrustError::NotFound("Secret", "ca".into(), "ca.crt".into())),
+            ..seen(Some(0), Err(KeysError::Unresolved), 10)
+        };
+        let expected = "Active+ ReferencesResolved-ReferenceNotFound IssuerUnique+ Published+ KeysReachable? KeysValid? \
+                        KeysFresh+ ExamplesPassed+ AudienceChecked-NoAudiences";
+        assert_eq!(told(&object(&json!({})), &unresolved), (expected.into(), Some("ReferenceNotFound")));
     }
 
     #[test]
     fn the_time_of_the_last_good_look_is_written_once_when_an_outage_begins() {
-        let mut object = object();
+        let mut object = object(&json!({}));
         let mut look = |seen: &Observed| {
-            let verdict = decide(&object, seen, plan(&object, seen), Output::Published);
-            let subject = crate::desired::status::Subject { uid: "u", generation: 1, now: seen.now };
+            let verdict = decide(&object, seen, Output::Published);
+            let subject = Subject { uid: "u", generation: 1, now: seen.now };
             let old = object.status.clone().unwrap_or_default();
-            let core = crate::desired::status::judged(&old.core, &verdict.judgement, subject);
+            let core = judged(&old.core, &verdict.judgement, subject);
             let status = IdentityProviderStatus { core, ..verdict.status };
             object.status = Some(status.clone());
-            status.keys.unwrap().verified_time.0.as_second()
+            (status.keys.unwrap().verified_time.0.as_second(), works(&status.core))
         };
-        assert_eq!(look(&seen(Some(0), Ok(()), 0)), 0);
-        assert_eq!(look(&seen(Some(300), Ok(()), 300)), 0);
-        assert_eq!(look(&seen(Some(300), unreachable(), 600)), 300);
-        assert_eq!(look(&seen(Some(300), unreachable(), 900)), 300);
-        assert_eq!(look(&seen(Some(1200), Ok(()), 1200)), 300);
+        assert_eq!(look(&seen(Some(0), Ok(()), 0)), (0, true));
+        assert_eq!(look(&seen(Some(300), Ok(()), 300)), (0, true));
+        assert_eq!(look(&seen(Some(300), unreachable(), 600)), (300, false));
+        assert_eq!(look(&seen(Some(300), unreachable(), 900)), (300, false));
+        assert_eq!(look(&seen(Some(1200), Ok(()), 1200)), (300, true));
+        assert_eq!(look(&seen(Some(1500), Err(KeysError::Unresolved), 1600)), (1500, false));
     }
 
     #[test]
     fn the_next_look_is_when_keys_turn_stale_if_that_comes_first() {
-        let seconds = |seen: &Observed| wait(&object(), seen).map(|wait| wait.as_secs());
+        let seconds = |seen: &Observed| wait(&object(&json!({})), seen).map(|wait| wait.as_secs());
         assert_eq!(seconds(&seen(Some(0), Ok(()), 10)), Some(60));
         assert_eq!(seconds(&seen(Some(0), unreachable(), 24 * HOUR - 20)), Some(20));
         assert_eq!(seconds(&seen(Some(0), unreachable(), 24 * HOUR + 20)), Some(60));
-        // While a look is under way there is nothing to look at.
-        let mut due = seen(None, unreachable(), 10);
-        due.keys.next = due.now;
-        assert_eq!(wait(&object(), &due), None);
+        // While a look is under way there is nothing to look at, nor where one is made when something changes.
+        for next in [at(10), Timestamp::MAX] {
+            let mut due = seen(None, unreachable(), 10);
+            due.keys.next = next;
+            assert_eq!(wait(&object(&json!({})), &due), None);
+        }
     }
 
-    #[test]
-    fn an_empty_header_name_is_the_default_one() {
-        let mut empty = object();
-        empty.spec.header_name = String::new();
-        assert_eq!(config_digest(&empty), config_digest(&object()));
-        empty.spec.header_name = "x-token".into();
-        assert_ne!(config_digest(&empty), config_digest(&object()));
+    #[rstest]
+    #[case::header(&json!({ "headerName": "" }), true)]
+    #[case::other_header(&json!({ "headerName": "x-token" }), false)]
+    #[case::spelling(&json!({ "keys": { "refreshInterval": "300s", "staleAfter": "1440m" }, "maxTokenAge": "60m" }), true)]
+    #[case::skew(&json!({ "clockSkew": "4s" }), false)]
+    #[case::order(
+        &json!({ "algorithms": ["RS512", "RS384", "RS256", "PS512", "PS384", "PS256", "EdDSA", "ES384", "ES256"] }),
+        true
+    )]
+    #[case::fewer(&json!({ "algorithms": ["RS256"] }), false)]
+    #[case::linking(&json!({ "linkingAllowed": false }), false)]
+    #[case::inactive(&json!({ "state": "Inactive" }), false)]
+    #[case::tls(&json!({ "tls": { "caBundle": "x" } }), false)]
+    #[case::keys_from(&json!({ "keysFrom": { "configMapKeyRef": { "name": "a", "key": "b" } } }), false)]
+    #[case::suspended(&json!({ "suspend": true }), true)]
+    #[case::examples(
+        &json!({ "examples": [{ "name": "a", "claims": {}, "at": "2026-01-01T00:00:00Z", "expect": "Reject" }] }),
+        true
+    )]
+    fn only_what_is_in_force_is_configuration(#[case] change: &Value, #[case] is_same: bool) {
+        let digests = [object(change), object(&json!({}))].map(|object| config_digest(&object));
+        assert_eq!(digests[0] == digests[1], is_same);
     }
 }

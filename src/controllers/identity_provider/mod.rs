@@ -3,6 +3,8 @@
 pub mod apply;
 pub mod decide;
 pub mod observe;
+mod references;
+mod status;
 
 use std::sync::Arc;
 
@@ -28,19 +30,18 @@ pub async fn step(
     if object.spec.state == State::Inactive {
         // It starts as new when it is active again.
         ctx.fetcher.forget(&object.key());
-        apply::apply(&object, &ctx, None, reads).await?;
+        apply::withdraw(&object, &ctx, reads).await?;
         return Ok(decide::inactive(&object, ctx.now()).into());
     }
     if let Some(rival) = ctx.world.rival(object.as_ref()) {
         // It is not fetched for, and starts as new if it is promoted.
         ctx.fetcher.forget(&object.key());
-        apply::apply(&object, &ctx, None, reads).await?;
+        apply::withdraw(&object, &ctx, reads).await?;
         return Ok(decide::duplicate(&object, &rival.name, ctx.now()).into());
     }
-    let Some(seen) = observe::observe(&object, &ctx).await? else {
+    let Some(seen) = observe::observe(&object, &ctx, reads).await? else {
         return Ok(Step::Wait);
     };
-    let plan = decide::plan(&object, &seen);
-    let output = apply::apply(&object, &ctx, plan, reads).await?;
-    Ok(decide::decide(&object, &seen, plan, output).into())
+    let output = apply::apply(&object, &ctx, &seen, reads).await?;
+    Ok(decide::decide(&object, &seen, output).into())
 }

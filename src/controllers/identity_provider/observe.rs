@@ -1,30 +1,38 @@
 //! What an identity provider's verdict depends on.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::ResourceExt as _;
 
+use super::{references, status};
 use crate::{
     api::{
         IdentityProvider,
         identity_provider::{Algorithm, KeysStatus},
-        status::StatusCore,
+        labels,
     },
-    cluster::{child, error::Error},
-    controllers::{context::Context, kinds::Managed as _},
+    cluster::{child, connector::Trust, error::Error, fetcher::Terms},
+    controllers::{context::Context, kinds::Managed as _, pipeline::Reads},
     desired::configmap,
     domain::{
-        jwks::{KeySet, KeySetError},
-        key_source::{KeySource, KeysError, KeysSeen},
-        verdicts::identity_provider::{KEYS_REACHABLE, KEYS_VALID},
+        ca_bundle::CaBundle,
+        jwks::KeySet,
+        key_source::{KeySource, KeysError, KeysSeen, Lost, Place},
+        verdicts::identity_provider_keys::TrustError,
     },
 };
 
 /// What is known when an identity provider is judged.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Observed {
+    /// Whose keys, and from where.
+    pub source: KeySource,
     /// Its keys.
     pub keys: KeysSeen,
+    /// The certificate authorities of `spec.tls`, if any are set.
+    pub authority: Result<Option<Arc<CaBundle>>, TrustError>,
     /// Now.
     pub now: Timestamp,
 }
@@ -33,30 +41,68 @@ pub struct Observed {
 ///
 /// # Errors
 /// When calls to the API server fail.
-pub async fn observe(object: &IdentityProvider, ctx: &Context) -> Result<Option<Observed>, Error> {
+pub async fn observe(object: &IdentityProvider, ctx: &Context, reads: Reads) -> Result<Option<Observed>, Error> {
     let now = ctx.now();
     let source = KeySource::of(&object.spec);
+    let authority = references::authority(object, ctx, reads).await?;
+    let terms = terms(object, authority.as_ref().ok());
     let (key, uid) = (object.key(), object.uid().unwrap_or_default());
-    let Some(mut keys) = ctx.fetcher.look(&key, &uid, (&source, object.spec.keys.refresh_interval.into()), now) else {
-        return Ok(None);
+    let asked = (&source, &terms);
+    let seen = match &source.place {
+        Place::ConfigMap(..) => {
+            let result = references::keys(object, ctx, reads, &terms.algorithms).await?;
+            Some(ctx.fetcher.note(&key, &uid, asked, result, now))
+        }
+        Place::Endpoint(_) if authority.is_err() => {
+            Some(ctx.fetcher.note(&key, &uid, asked, Err(KeysError::Unresolved), now))
+        }
+        Place::Endpoint(_) => ctx.fetcher.look(&key, &uid, asked, now),
     };
-    let told = object.status.as_ref().and_then(|status| status.keys.as_ref());
-    if let (None, Err(error), Some(told)) = (&keys.good, keys.last, told)
-        && error != KeysError::Judged(KeySetError::PrivateKeyPublished)
-    {
-        let output = object.sibling(&configmap::name(object));
-        let published: Option<ConfigMap> = child::get(&ctx.client, &output).await?;
-        if let Some(set) = published.and_then(|published| published_keys(&published, &source, told)) {
-            let at = verified_at(object, told, now);
-            if ctx.fetcher.take_up(&key, &uid, &source, &set, at) {
-                keys.good = Some((set, at));
-            } else {
-                // A look that ended meanwhile knows better, and wakes the object.
-                return Ok(None);
-            }
+    let Some(mut keys) = seen else { return Ok(None) };
+    if let Some(left) = left_over(object, ctx, &source, &keys, now).await? {
+        match ctx.fetcher.take_up(&key, &uid, &source, left) {
+            Some(known) => keys = known,
+            // A look that ended meanwhile knows better, and wakes the object.
+            None => return Ok(None),
         }
     }
-    Ok(Some(Observed { keys, now }))
+    if keys.is_stale(terms.stale_after, now) {
+        ctx.fetcher.expire(&key, &uid, &source);
+        keys = keys.without(Lost::Stale);
+    }
+    if keys.good.is_none() && keys.lost.is_none() && keys.last.is_err() && status::was_stale(object) {
+        // What an earlier process withdrew for its age is forgotten: only the status knows why.
+        keys = keys.without(Lost::Stale);
+    }
+    Ok(Some(Observed { source, keys, authority, now }))
+}
+
+/// How keys are asked for; none is known who vouches for the endpoint: then it is not asked.
+fn terms(object: &IdentityProvider, authority: Option<&Option<Arc<CaBundle>>>) -> Terms {
+    let mut algorithms: Vec<Algorithm> = object.spec.algorithms.clone();
+    algorithms.sort_unstable();
+    Terms {
+        trust: authority.map(|bundle| bundle.clone().map_or(Trust::System, Trust::Bundle)),
+        algorithms,
+        interval: object.spec.keys.refresh_interval.into(),
+        stale_after: object.spec.keys.stale_after.into(),
+        refresh: object.annotations().get(labels::REFRESH).cloned(),
+    }
+}
+
+/// The keys that an earlier process published for this source, where this one has seen none, and when they were good.
+async fn left_over(
+    object: &IdentityProvider,
+    ctx: &Context,
+    source: &KeySource,
+    seen: &KeysSeen,
+    now: Timestamp,
+) -> Result<Option<(KeySet, Timestamp)>, Error> {
+    let told = object.status.as_ref().and_then(|status| status.keys.as_ref());
+    let Some(told) = told.filter(|_| seen.good.is_none() && seen.lost.is_none()) else { return Ok(None) };
+    let published: Option<ConfigMap> = child::get(&ctx.client, &object.sibling(&configmap::name(object))).await?;
+    let set = published.and_then(|published| published_keys(&published, source, told));
+    Ok(set.map(|set| (set, verified_at(object, told, now))))
 }
 
 /// The published keys, if they are those that the status tells of, of this very source. Nobody who may edit a ConfigMap
@@ -64,20 +110,12 @@ pub async fn observe(object: &IdentityProvider, ctx: &Context) -> Result<Option<
 fn published_keys(published: &ConfigMap, source: &KeySource, told: &KeysStatus) -> Option<KeySet> {
     let text = published.data.as_ref()?.get(configmap::JWKS)?;
     let set = KeySet::judge(text.as_bytes(), &Algorithm::ALL).ok()?;
-    (set.digest(&source.issuer, &source.endpoint) == told.sha256).then_some(set)
+    (source.digest(&set) == told.sha256).then_some(set)
 }
 
-/// When the published keys were last good: while the endpoint works, no status is written to say so, so that an earlier
+/// When the published keys were last good: while the source works, no status is written to say so, so that an earlier
 /// process may have seen them until it ended.
 fn verified_at(object: &IdentityProvider, told: &KeysStatus, now: Timestamp) -> Timestamp {
     let core = object.status.as_ref().map(|status| &status.core);
-    if core.is_some_and(works) { now } else { told.verified_time.0 }
-}
-
-/// Whether the last verdict was that the endpoint gives good keys.
-#[must_use]
-pub fn works(core: &StatusCore) -> bool {
-    [KEYS_REACHABLE, KEYS_VALID]
-        .iter()
-        .all(|type_| core.condition(type_).is_some_and(|condition| condition.status == "True"))
+    if core.is_some_and(status::works) { now } else { told.verified_time.0 }
 }
