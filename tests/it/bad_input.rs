@@ -5,6 +5,7 @@
 mod accepted;
 mod addresses;
 mod changed;
+mod deep;
 mod endpoints;
 mod keys;
 mod links_and_strategies;
