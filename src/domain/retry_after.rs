@@ -34,7 +34,7 @@ mod tests {
     use super::*;
 
     /// Sun, 06 Nov 1994 08:49:37 GMT, the RFC's example, is a minute away.
-    fn now() -> Timestamp {
+    fn present() -> Timestamp {
         "1994-11-06T08:48:37Z".parse().unwrap()
     }
 
@@ -62,12 +62,12 @@ mod tests {
     #[case("Sun, 31 Feb 1994 08:49:37 GMT", None)]
     #[case("1994-11-06T08:49:37Z", None)]
     fn is_read(#[case] value: &str, #[case] seconds: Option<u64>) {
-        assert_eq!(parse(value.as_bytes(), now()), seconds.map(Duration::from_secs));
+        assert_eq!(parse(value.as_bytes(), present()), seconds.map(Duration::from_secs));
     }
 
     #[test]
     fn bytes_that_are_no_text_say_nothing() {
-        assert_eq!(parse(b"\xff120", now()), None);
+        assert_eq!(parse(b"\xff120", present()), None);
     }
 
     proptest! {
@@ -79,9 +79,9 @@ mod tests {
 
         #[test]
         fn a_date_ahead_is_waited_for(ahead in 0u64..1_000_000_000) {
-            let at = now() + Duration::from_secs(ahead);
+            let at = present() + Duration::from_secs(ahead);
             let text = at.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
-            prop_assert_eq!(parse(text.as_bytes(), now()), Some(Duration::from_secs(ahead)));
+            prop_assert_eq!(parse(text.as_bytes(), present()), Some(Duration::from_secs(ahead)));
         }
     }
 }

@@ -7,6 +7,7 @@ mod addresses;
 mod changed;
 mod deep;
 mod endpoints;
+mod hostile;
 mod keys;
 mod links_and_strategies;
 mod refused;
@@ -154,7 +155,7 @@ fn quoted(text: &str) -> String {
 }
 
 /// JSON merge patch (RFC 7386).
-fn merge(target: &mut Value, change: &Value) {
+pub fn merge(target: &mut Value, change: &Value) {
     let Value::Object(changes) = change else {
         *target = change.clone();
         return;

@@ -392,7 +392,8 @@ async fn an_inactive_one_publishes_nothing_frees_its_issuer_and_starts_as_new() 
     let object: UserIdpAuthenticator = scene.verdict("link", "False", "IdpInactive").await;
     assert!(conditions(&core(&object)).contains(&"Stalled=True IdpInactive".to_owned()));
 
-    // Its issuer is free, and it is not fetched for.
+    // Its issuer is free, and it is not fetched for. Creation times are whole seconds.
+    tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
     scene.apply::<IdentityProvider>("other", with("Active")).await;
     scene.verdict::<IdentityProvider>("other", "True", "Ready").await;
     assert_eq!(server.hits(), 2);

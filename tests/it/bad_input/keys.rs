@@ -52,7 +52,7 @@ async fn an_answer_without_good_keys() {
         told(
             "400 no-usable-key",
             "NoUsableKey",
-            "keysEndpoint has no usable key: it must have an RSA, P-256, P-384 or Ed25519 key for signatures",
+            "keysEndpoint has no usable key: it must have an RSA, P-256, P-384 or Ed25519 key for signatures by one of algorithms",
         )
     };
     let duplicate = told(

@@ -113,6 +113,7 @@ fn contract_has_them(families: &BTreeMap<&str, &str>) {
         ("idp_operator_objects", "gauge"),
         ("idp_operator_api_requests", "counter"),
         ("idp_operator_keys_fetches", "counter"),
+        ("idp_operator_keys_verified_timestamp_seconds", "gauge"),
         ("idp_operator_build", "info"),
         ("idp_operator_leader", "gauge"),
         ("idp_operator_watch_last_event_timestamp_seconds", "gauge"),
@@ -135,6 +136,7 @@ async fn values_are_right(scene: &Scene, operator: &Operator) {
         assert!(operator.metric("idp_operator_reconcile_duration_seconds_count", &[&label]).await > 0.5, "{kind}");
     }
     assert!(operator.metric("idp_operator_keys_fetches_total", &["result=\"ok\""]).await > 0.5);
+    assert!(operator.metric("idp_operator_keys_verified_timestamp_seconds", &[&scene.namespace]).await > 1e9);
     let status = ["verb=\"patch\"", "kind=\"identityproviders/status\"", "code=\"200\""];
     assert!(operator.metric("idp_operator_api_requests_total", &status).await > 0.5);
     // On the API server's clock and this one's, give or take an hour.

@@ -7,6 +7,7 @@ pub mod mount;
 pub mod operator;
 pub mod plane;
 pub mod proxy;
+pub mod raw_server;
 pub mod scene;
 pub mod tenant;
 
@@ -16,5 +17,6 @@ pub use mount::Mount;
 pub use operator::Operator;
 pub use plane::Plane;
 pub use proxy::Proxy;
+pub use raw_server::{Authority, RawServer, Script};
 pub use scene::{Scene, ready};
 pub use tenant::Tenant;

@@ -122,3 +122,32 @@ async fn a_lookup_that_never_ends_takes_no_more_than_the_time_of_a_fetch() {
     assert_eq!(connector.get("http://silent.example/", &Trust::System).await, failure(FetchError::Unreachable));
     assert_eq!(start.elapsed().as_secs(), TIMEOUT.as_secs());
 }
+
+#[tokio::test]
+async fn however_a_url_spells_a_forbidden_address_it_is_the_same_one() {
+    let [_, sink] = on_one_port(["127.0.0.2", "127.0.0.1"]);
+    let hosts = [
+        "127.0.0.1",
+        "127.1",
+        "0x7f.1",
+        "0177.0.0.1",
+        "2130706433",
+        "127.0.0.1.",
+        "%31%32%37.0.0.1",
+        "\u{ff11}\u{ff12}\u{ff17}.0.0.1",
+        "127\u{3002}0\u{3002}0\u{3002}1",
+        "\u{2460}\u{2461}\u{2466}.0.0.1",
+        "127.\t0.0.1",
+        "user@127.0.0.1",
+        "127.0.0.2@127.0.0.1",
+        "0",
+        "[::1]",
+        "[::FFFF:127.0.0.1]",
+    ];
+    for host in hosts {
+        let url = format!("http://{host}:{}/keys", sink.address.port());
+        let result = allowing(ALLOWED).get(&url, &Trust::System).await;
+        assert_eq!(result, failure(FetchError::AddressForbidden), "{host}");
+    }
+    assert_eq!(sink.connections(), 0);
+}

@@ -9,7 +9,7 @@ const CHUNKED: &str = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
 
 /// What comes of an answer, after how many seconds.
 async fn get(answer: Answer) -> (Result<Vec<u8>, Failure>, u64, usize) {
-    let server = Server::start(answer).await;
+    let server = Server::start(answer);
     let start = Instant::now();
     let result = allowing("127.0.0.0/8").get(&server.url("http"), &Trust::System).await;
     (result, start.elapsed().as_secs(), server.taken.load(Ordering::SeqCst))

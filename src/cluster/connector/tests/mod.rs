@@ -47,11 +47,11 @@ struct Server {
 }
 
 impl Server {
-    async fn start(answer: Answer) -> Self {
+    fn start(answer: Answer) -> Self {
         Self::on(listen("127.0.0.1:0"), answer, None)
     }
 
-    async fn https(answer: Answer, config: ServerConfig) -> Self {
+    fn https(answer: Answer, config: ServerConfig) -> Self {
         Self::on(listen("127.0.0.1:0"), answer, Some(TlsAcceptor::from(Arc::new(config))))
     }
 

@@ -6,7 +6,7 @@ use super::*;
 
 #[tokio::test]
 async fn nothing_is_sent_but_this() {
-    let server = Server::start(good()).await;
+    let server = Server::start(good());
     let port = server.address.port();
     let connector = resolving("127.0.0.0/8", |_, port| Ok(vec![SocketAddr::new([127, 0, 0, 1].into(), port)]));
     let cases = [
@@ -38,11 +38,11 @@ async fn nothing_is_sent_but_this() {
 
 #[tokio::test]
 async fn a_cookie_is_not_sent_back_and_a_redirect_not_followed() {
-    let other = Server::start(good()).await;
+    let other = Server::start(good());
     for location in [other.url("http"), "//169.254.169.254/".to_owned(), "/keys".to_owned()] {
         let answer =
             format!("HTTP/1.1 302 Found\r\nset-cookie: a=b\r\nlocation: {location}\r\ncontent-length: 4\r\n\r\nkeys");
-        let server = Server::start(Answer::Whole(answer.into_bytes())).await;
+        let server = Server::start(Answer::Whole(answer.into_bytes()));
         let connector = allowing("127.0.0.0/8");
         for _ in 0..2 {
             assert_eq!(connector.get(&server.url("http"), &Trust::System).await, failure(FetchError::Redirect(302)));
@@ -58,7 +58,7 @@ async fn retry_after_is_told_of_answers_other_than_200() {
     let retry_after = |status: &str, headers: &str| {
         let answer = format!("HTTP/1.1 {status}\r\n{headers}content-length: 0\r\n\r\n");
         async move {
-            let server = Server::start(Answer::Whole(answer.into_bytes())).await;
+            let server = Server::start(Answer::Whole(answer.into_bytes()));
             allowing("127.0.0.0/8").get(&server.url("http"), &Trust::System).await
         }
     };
@@ -84,17 +84,17 @@ async fn retry_after_is_told_of_answers_other_than_200() {
 #[ignore = "plays a part in another test"]
 async fn with_a_proxy_in_the_environment() {
     let sink = std::env::var("HTTP_PROXY").unwrap();
-    let server = Server::start(good()).await;
+    let server = Server::start(good());
     assert_eq!(allowing("127.0.0.0/8").get(&server.url("http"), &Trust::System).await, Ok(b"keys".to_vec()));
     assert!(!sink.contains(&server.address.to_string()));
     let (config, bundle) = certificates::valid();
-    let server = Server::https(good(), config).await;
+    let server = Server::https(good(), config);
     assert_eq!(allowing("127.0.0.0/8").get(&server.url("https"), &bundle).await, Ok(b"keys".to_vec()));
 }
 
 #[tokio::test]
 async fn a_proxy_in_the_environment_is_not_used() {
-    let sink = Server::start(good()).await;
+    let sink = Server::start(good());
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", "--ignored", "cluster::connector::tests::request::with_a_proxy_in_the_environment"]);
     for name in ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"] {

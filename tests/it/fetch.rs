@@ -1,0 +1,67 @@
+//! How keys are fetched: what is sent, and in which order many endpoints have their turn.
+
+use idp_operator::api::IdentityProvider;
+use serde_json::{Value, json};
+
+use crate::support::{
+    KeyServer, RawServer, Scene, Script,
+    key_server::{ED25519, jwks},
+    ready,
+};
+
+fn spec(issuer: &str, url: &str) -> Value {
+    json!({ "jwtEndpoint": url, "issuer": issuer, "keysEndpoint": url, "allowInsecureHttp": true })
+}
+
+#[tokio::test]
+async fn nothing_but_the_request_itself_is_sent_and_no_proxy_asked() {
+    let scene = Scene::new("fetch").await;
+    let proxy = RawServer::http(Script::Whole(Vec::new())).await;
+    // HTTPS_PROXY is how the client of the API server is told of one.
+    let names = ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"];
+    let url = format!("http://{}", proxy.address());
+    let _operator = names.iter().fold(scene.start(), |start, name| start.env(name, url.clone())).ready().await;
+    let keys = jwks(&[ED25519]);
+    let answer = format!("HTTP/1.1 200 OK\r\nset-cookie: a=b\r\ncontent-length: {}\r\n\r\n{keys}", keys.len());
+    let server = RawServer::http(Script::Whole(answer.into_bytes())).await;
+    for (name, path) in [("one", "/a?b=c"), ("two", "/d/../e")] {
+        scene.apply::<IdentityProvider>(name, spec(name, &format!("http://{}{path}", server.address()))).await;
+        scene.verdict::<IdentityProvider>(name, "True", "Ready").await;
+    }
+    let expected = ["/a?b=c", "/e"].map(|target| {
+        format!(
+            "GET {target} HTTP/1.1\r\nhost: {}\r\naccept: application/jwk-set+json, application/json\r\n\
+             accept-encoding: identity\r\nuser-agent: idp-operator/{}\r\nconnection: close\r\n\r\n",
+            server.address(),
+            env!("CARGO_PKG_VERSION")
+        )
+    });
+    assert_eq!((server.requests(), proxy.connections()), (expected.to_vec(), 0));
+}
+
+#[tokio::test]
+async fn a_hundred_dead_endpoints_that_are_known_as_slow_delay_no_other() {
+    const DEAD: usize = 100;
+    let scene = Scene::new("crowd").await;
+    let _operator = scene.operator().await;
+    let dead = RawServer::http(Script::OnceLate).await;
+    for number in 0..DEAD {
+        let name = format!("dead-{number}");
+        scene.apply::<IdentityProvider>(&name, spec(&name, &format!("http://{}/{number}", dead.address()))).await;
+    }
+    for number in 0..DEAD {
+        scene.until(&format!("dead-{number}"), |object: &IdentityProvider| ready(object).is_some()).await;
+    }
+    // By now all are slow, and those whose turn it is never get an answer: two of the namespace at a time.
+    while dead.unanswered() < 2 {
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    let server = KeyServer::http(&jwks(&[ED25519])).await;
+    let before = dead.connections();
+    scene.apply::<IdentityProvider>("good", spec("good", &server.url("/keys"))).await;
+    scene.verdict::<IdentityProvider>("good", "True", "Ready").await;
+    assert_eq!(dead.most_unanswered(), 2);
+    // It was not behind them: of their hundred turns, few passed meanwhile.
+    let passed = dead.connections() - before;
+    assert!(passed < DEAD / 4, "{passed} of them had another turn before it");
+}
