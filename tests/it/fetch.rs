@@ -67,8 +67,9 @@ async fn a_hundred_dead_endpoints_that_are_known_as_slow_delay_no_other() {
 }
 
 #[tokio::test]
-async fn endpoints_that_gave_no_answer_are_known_as_dead_after_a_restart() {
-    const DEAD: usize = 12;
+async fn who_is_suspended_in_the_queue_is_not_asked_and_the_dead_are_known_as_dead_after_a_restart() {
+    // As many as a namespace may have at a time.
+    const DEAD: usize = 16;
     let scene = Scene::new("crowd").await;
     let operator = scene.operator().await;
     let dead = RawServer::http(Script::Stall(Vec::new())).await;
@@ -76,16 +77,28 @@ async fn endpoints_that_gave_no_answer_are_known_as_dead_after_a_restart() {
         let name = format!("dead-{number}");
         scene.apply::<IdentityProvider>(&name, spec(&name, &format!("http://{}/{number}", dead.address()))).await;
     }
+    let server = KeyServer::http(&jwks(&[ED25519])).await;
+    let url = server.url("/keys");
+    scene.apply::<IdentityProvider>("late", spec("late", &url)).await;
+    let reconciled = async || operator.metric("idp_operator_reconciles_total", &["IdentityProvider"]).await;
+    while reconciled().await < 17.0 {
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    assert_eq!((dead.connections(), server.hits()), (DEAD, 0));
+    scene.merge::<IdentityProvider>("late", json!({ "spec": { "suspend": true } })).await;
     for number in 0..DEAD {
         scene.verdict::<IdentityProvider>(&format!("dead-{number}"), "False", "KeysUnreachable").await;
     }
+    scene.apply::<IdentityProvider>("good", spec("good", &url)).await;
+    scene.verdict::<IdentityProvider>("good", "True", "Ready").await;
+    assert_eq!(server.hits(), 1);
+
     operator.terminate();
     let before = dead.connections();
     let operator = scene.operator().await;
     operator.has_reconciled("IdentityProvider").await;
-    let server = KeyServer::http(&jwks(&[ED25519])).await;
-    scene.apply::<IdentityProvider>("good", spec("good", &server.url("/keys"))).await;
-    scene.verdict::<IdentityProvider>("good", "True", "Ready").await;
+    scene.apply::<IdentityProvider>("other", spec("other", &url)).await;
+    scene.verdict::<IdentityProvider>("other", "True", "Ready").await;
     // Never tried by this process, all of them would be asked at once.
     let asked = dead.connections() - before;
     assert!(asked < DEAD / 2, "{asked} of them were asked");

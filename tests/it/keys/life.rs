@@ -155,7 +155,8 @@ fn rows() -> Vec<Row> {
             (Start, STALE),
             // Edited while stale: nothing comes back by that.
             (Set(json!({ "keys": { "staleAfter": "168h" } })), STALE), (Set(json!({ "displayName": "Login" })), STALE),
-            (NoOutput, "False UnexpectedStatus KeysReachable-UnexpectedStatus KeysFresh-KeysStale: no output"), (Answers("ed"), GOOD),
+            (NoOutput, "False UnexpectedStatus KeysReachable-UnexpectedStatus KeysFresh-KeysStale: no output"), (Stop, NOTHING),
+            (Start, "False UnexpectedStatus KeysReachable-UnexpectedStatus KeysFresh-KeysStale: no output"), (Answers("ed"), GOOD),
         ]),
         ("down-for-longer-but-the-endpoint-is-well", vec![
             (apply(), GOOD), (Answers("500"), NOTHING), (refresh(), OUTAGE), (Stop, NOTHING), (Seen("2 days ago"), NOTHING),
@@ -257,8 +258,8 @@ async fn every_way_from_one_state_of_keys_to_the_next() {
         lives.push((Idp::new(scene, name).await, events.into_iter().peekable()));
     }
     let mut operator = Some(scene.operator().await);
-    // Up, down, up: a row that is stopped is started again.
-    for is_up in [true, false, true] {
+    // A row that is stopped is started again.
+    for is_up in [true, false, true, false, true] {
         match operator.take() {
             Some(running) if !is_up => running.drained().await,
             Some(running) => operator = Some(running),
