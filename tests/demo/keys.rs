@@ -159,7 +159,7 @@ impl Scene<'_> {
         let start = Instant::now();
         while !is_so().await? {
             if start.elapsed() > LIMIT {
-                return Err(format!("not in {LIMIT:?}: {what}").into());
+                return Err(format!("this did not come about in {LIMIT:?}: {what}").into());
             }
             tokio::time::sleep(POLL).await;
         }
