@@ -20,7 +20,7 @@ deny:
 test:
     cargo test --workspace
 
-# Tests the secrets with other languages' libraries; `tests/interop/install` installs these
+# Tests outputs with real consumers, and keys of real identity providers; `tests/interop/install` installs these
 interop:
     tests/interop/install --where
     cargo test --test it -- --ignored --list interop | grep -q ': test$'

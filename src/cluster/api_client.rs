@@ -1,4 +1,4 @@
-//! The Kubernetes client, counting its requests.
+//! The Kubernetes client, counting its requests; what is nested too deep in an answer is cut off.
 
 use std::{
     pin::Pin,
@@ -13,7 +13,10 @@ use kube::{
 };
 use tower::{Layer, Service};
 
-use super::metrics::{ApiRequestLabels, Metrics};
+use super::{
+    metrics::{ApiRequestLabels, Metrics},
+    shallow::ShallowLayer,
+};
 
 /// Longest wait for a connection to the API server.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -29,7 +32,7 @@ const READ_TIMEOUT: Duration = Duration::from_mins(5);
 pub fn client(mut config: Config, metrics: Metrics) -> kube::Result<Client> {
     config.connect_timeout = Some(CONNECT_TIMEOUT);
     config.read_timeout = Some(READ_TIMEOUT);
-    Ok(ClientBuilder::try_from(config)?.with_layer(&CountLayer(metrics)).build())
+    Ok(ClientBuilder::try_from(config)?.with_layer(&ShallowLayer).with_layer(&CountLayer(metrics)).build())
 }
 
 struct CountLayer(Metrics);

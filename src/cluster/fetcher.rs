@@ -17,7 +17,7 @@ use super::{
     connector::{Connector, Trust},
     key::ObjectKey,
     metrics::{FetchLabels, Metrics, NameLabels},
-    pools::Pools,
+    pools::{Pools, SLOW},
     sync::lock,
 };
 use crate::{
@@ -28,9 +28,6 @@ use crate::{
         verdicts::identity_provider_keys::fetch_result,
     },
 };
-
-/// An endpoint that took longer when it was last asked is slow.
-const SLOW: Duration = Duration::from_secs(1);
 
 /// Called with the object whose keys were looked for.
 pub type Wake = Arc<dyn Fn(ObjectKey) + Send + Sync>;
@@ -46,7 +43,7 @@ pub struct Terms {
     pub interval: Duration,
     /// For how long the last good keys serve.
     pub stale_after: Duration,
-    /// Each token that was not there before asks for one fetch.
+    /// A digest of the token that asks for a fetch: another one asks for another.
     pub refresh: Option<String>,
 }
 

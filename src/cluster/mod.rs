@@ -16,5 +16,6 @@ pub mod poll;
 pub mod pools;
 pub mod relist;
 pub mod report;
+pub mod shallow;
 pub mod sync;
 pub mod watch;

@@ -22,17 +22,18 @@ pub const KEY: &str = "envoy-jwt-provider.json";
 /// - A token must have `exp`. It is forwarded, as upstream services mostly look at it too.
 #[must_use]
 pub fn jwt_provider(issuer: &str, audiences: &[String], header_name: &str, clock_skew: Duration, jwks: &str) -> String {
-    let mut provider = json!({
-        "issuer": issuer,
-        "from_headers": [location(header_name)],
-        "forward": true,
-        "require_expiration": true,
-        "clock_skew_seconds": seconds(clock_skew),
-        "local_jwks": { "inline_string": jwks },
-    });
+    let mut members = vec![
+        ("issuer", json!(issuer)),
+        ("from_headers", json!([location(header_name)])),
+        ("forward", json!(true)),
+        ("require_expiration", json!(true)),
+        ("clock_skew_seconds", json!(seconds(clock_skew))),
+        ("local_jwks", json!({ "inline_string": jwks })),
+    ];
     if !audiences.is_empty() {
-        provider["audiences"] = json!(audiences);
+        members.push(("audiences", json!(audiences)));
     }
+    let provider: Value = members.into_iter().collect();
     format!("{provider:#}\n")
 }
 

@@ -92,6 +92,7 @@ fn hidden(ip: IpAddr) -> Vec<IpAddr> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use rstest::rstest;
 
     use super::*;
@@ -170,5 +171,33 @@ mod tests {
         assert!(!permits(at("169.254.169.254")));
         assert!(!permits("127.0.0.1:6443".parse().unwrap()));
         assert!(!permits("[::ffff:127.0.0.1]:6443".parse().unwrap()));
+    }
+
+    proptest! {
+        #[test]
+        fn an_ipv4_address_is_the_same_inside_an_ipv6_one(
+            bits in prop_oneof![any::<u32>(), 0x7f00_0000u32..0x8000_0000, 0xa9fe_0000u32..0xaa00_0000, 0u32..512],
+            tail in any::<u64>(),
+            port in any::<u16>(),
+            server in any::<bool>(),
+        ) {
+            let v4 = Ipv4Addr::from_bits(bits);
+            let [a, b, c, d] = v4.octets();
+            let six_to_four = 0x2002 << 112 | u128::from(bits) << 80 | u128::from(tail);
+            let forms = [
+                v4.to_ipv6_mapped(),
+                Ipv6Addr::from_bits(u128::from(bits)),
+                format!("64:ff9b::{a}.{b}.{c}.{d}").parse().unwrap(),
+                Ipv6Addr::from_bits(six_to_four),
+            ];
+            let policy = AddressPolicy { allow: Vec::new(), deny: vec!["100.64.0.0/10".parse().unwrap()] };
+            let api_server = [SocketAddr::new(v4.into(), port)];
+            let api_server = if server { &api_server[..] } else { &[] };
+            let judged = policy.permits(SocketAddr::new(v4.into(), port), api_server);
+            prop_assert!(!(server && judged));
+            for form in forms {
+                prop_assert_eq!(policy.permits(SocketAddr::new(form.into(), port), api_server), judged, "{}", form);
+            }
+        }
     }
 }

@@ -5,12 +5,14 @@
 mod accepted;
 mod addresses;
 mod changed;
+mod deep;
 mod endpoints;
 mod hostile;
 mod keys;
 mod links_and_strategies;
 mod refused;
 mod refused_idp;
+mod refused_idp_tokens;
 mod refused_others;
 mod refused_tenant;
 mod secrets;
@@ -84,6 +86,7 @@ impl Kind {
 }
 
 /// What the API server says about a field.
+#[derive(Clone, Copy)]
 enum Says {
     /// A rule of ours: `<field> must <this>`.
     Must(&'static str),
@@ -112,11 +115,12 @@ const LONGER_THAN_253: Says = Says::Own("Too long: may not be more than 253 byte
 const UNKNOWN_FIELD: Says = Says::Apply("field not declared in schema");
 
 impl Says {
-    /// The whole message on an object of this kind, name and spec; the field is a path below `spec`.
+    /// The whole message on an object of this kind, name and spec; the field is a path below `spec`, such as `a.b[0].c`.
     fn message(&self, kind: Kind, name: &str, spec: &Value, field: &str) -> String {
         const UNCHECKED: &str = "<nil>: Invalid value: null: some validation rules were not checked because the object \
                                  was invalid; correct the existing errors to complete validation";
-        let value = || quoted(spec.pointer(&format!("/{}", field.replace('.', "/"))).unwrap().as_str().unwrap());
+        let pointer = || format!("/{}", field.replace(['.', '['], "/").replace(']', ""));
+        let value = || quoted(spec.pointer(&pointer()).unwrap().as_str().unwrap());
         let cause = match self {
             Self::Must(rest) => {
                 let last = field.rsplit('.').next().unwrap();

@@ -7,7 +7,7 @@ mod provider;
 mod published;
 mod rotation;
 mod tenant;
-mod tokens;
+pub mod tokens;
 
 use std::{
     io::Write as _,

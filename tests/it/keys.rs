@@ -1,8 +1,11 @@
 //! The state of an `IdentityProvider`'s keys: each way from one to the next, over references, outages and restarts.
 
+mod examples;
 mod life;
+mod outputs;
 mod references;
 mod requests;
+mod steady;
 
 use std::time::Instant;
 

@@ -78,7 +78,7 @@ pub struct Example {
     pub claims: Option<Map<String, Value>>,
 
     /// The time as of which it is judged: RFC 3339, from 1970 to 2999.
-    #[schemars(extend("x-kubernetes-validations" = idp_rules::time("at")))]
+    #[schemars(with = "String", length(max = 40), extend("x-kubernetes-validations" = idp_rules::time("at")))]
     pub at: Time,
 
     /// What is to become of it.

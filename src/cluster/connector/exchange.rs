@@ -3,7 +3,7 @@
 use std::error::Error;
 
 use http::{HeaderMap, Request, Response, StatusCode, header};
-use http_body_util::{BodyExt as _, Empty, LengthLimitError, Limited};
+use http_body_util::{BodyExt as _, Empty};
 use hyper::{
     body::{Body as _, Bytes, Incoming},
     client::conn::http1,
@@ -70,16 +70,23 @@ fn judge(status: StatusCode, headers: &HeaderMap) -> Result<(), Failure> {
     })
 }
 
+/// Read into one place as it comes: many fetches at a time may each have the largest one.
 async fn body(response: Response<Incoming>) -> Result<Vec<u8>, FetchError> {
-    let body = response.into_body();
+    let mut body = response.into_body();
     if body.size_hint().lower() > MAX_BODY as u64 {
         return Err(FetchError::BodyTooLarge);
     }
-    let collected = Limited::new(body, MAX_BODY).collect().await;
-    collected.map(|collected| collected.to_bytes().to_vec()).map_err(|error| {
-        let is_too_large = error.is::<LengthLimitError>() || is_too_much(error.as_ref());
-        if is_too_large { FetchError::BodyTooLarge } else { FetchError::Unreachable }
-    })
+    let mut bytes = Vec::new();
+    while let Some(frame) = body.frame().await {
+        let cut = |error| if is_too_much(&error) { FetchError::BodyTooLarge } else { FetchError::Unreachable };
+        let frame = frame.map_err(cut)?;
+        let data = frame.data_ref().map_or(&[][..], AsRef::as_ref);
+        if data.len() > MAX_BODY.saturating_sub(bytes.len()) {
+            return Err(FetchError::BodyTooLarge);
+        }
+        bytes.extend_from_slice(data);
+    }
+    Ok(bytes)
 }
 
 /// Whether the connection's bound is what ended it.

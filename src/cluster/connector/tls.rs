@@ -1,6 +1,6 @@
 //! TLS 1.2 and 1.3 to a host, by whose authority its certificate is valid.
 
-use std::sync::Arc;
+use std::{io, sync::Arc};
 
 use tokio::net::TcpStream;
 use tokio_rustls::{
@@ -46,7 +46,7 @@ impl Tls {
     /// A handshake with the host.
     ///
     /// # Errors
-    /// `Tls`, whatever fails in it: what the other side says is not repeated.
+    /// `Tls`, whatever TLS finds wrong: what the other side says is not repeated. `Unreachable`, where the connection is cut.
     pub async fn connect(
         &self,
         host: &Host<&str>,
@@ -59,7 +59,11 @@ impl Tls {
             Trust::Bundle(bundle) => Arc::new(config(roots(bundle))),
         };
         let name = server_name(host).ok_or(FetchError::Tls)?;
-        TlsConnector::from(config).connect(name, stream).await.map_err(|_| FetchError::Tls)
+        // An error of TLS itself comes as invalid data, others are the connection's.
+        TlsConnector::from(config).connect(name, stream).await.map_err(|error| match error.kind() {
+            io::ErrorKind::InvalidData => FetchError::Tls,
+            _ => FetchError::Unreachable,
+        })
     }
 }
 

@@ -18,6 +18,7 @@ use crate::{
     desired::configmap,
     domain::{
         ca_bundle::CaBundle,
+        digest::sha256_hex,
         jwks::KeySet,
         key_source::{KeySource, KeysError, KeysSeen, Lost, Place},
         verdicts::identity_provider_keys::TrustError,
@@ -86,7 +87,8 @@ fn terms(object: &IdentityProvider, authority: Option<&Option<Arc<CaBundle>>>) -
         algorithms,
         interval: object.spec.keys.refresh_interval.into(),
         stale_after: object.spec.keys.stale_after.into(),
-        refresh: object.annotations().get(labels::REFRESH).cloned(),
+        // It may be as long as annotations are.
+        refresh: object.annotations().get(labels::REFRESH).map(|token| sha256_hex(&[token.as_bytes()])),
     }
 }
 

@@ -171,12 +171,13 @@ fn key_set_problem(error: KeySetError, place: &Place, served: bool) -> Problem {
             "shows a symmetric key to everybody: the provider must publish public keys only",
         ),
         KeySetError::DuplicateKeyId => ("Duplicate key id", "has two signing keys of one kid: each must have its own"),
-        KeySetError::KeyTooWeak => {
-            ("Key too weak", "has no usable key: an RSA key must have 2048 to 8192 bits and an odd exponent above 1")
-        }
+        KeySetError::KeyTooWeak => (
+            "Key too weak",
+            "has no usable key: an RSA key must have 2048 to 8192 bits and an odd exponent above 1, an Ed25519 key a point of large order",
+        ),
         KeySetError::BadKeyEncoding => (
             "Bad key encoding",
-            "has no usable key: parameters must be in base64url without padding, and of their curve's size",
+            "has no usable key: parameters must be in base64url without padding and make a point of their curve, and kid a text of at most 256 bytes",
         ),
         KeySetError::NoUsableKey => (
             "No usable key",

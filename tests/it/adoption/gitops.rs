@@ -1,9 +1,16 @@
 //! A manifest that is applied again changes nothing: defaults stand in the schema.
 
-use idp_operator::api::TenantJwtSecret;
+use idp_operator::api::{IdentityProvider, TenantJwtSecret};
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 
-use crate::support::{Plane, Scene, plane::succeed, scene::version};
+use crate::support::{
+    Plane, Scene,
+    key_server::{ED25519, jwks},
+    plane::succeed,
+    scene::version,
+};
 
 fn manifests(namespace: &str) -> Vec<Value> {
     let object = |name: &str, spec: Value| {
@@ -67,6 +74,79 @@ async fn by_kubectl_with_and_without_server_side() {
         assert!(server_side || told.lines().all(|line| line.ends_with("unchanged")), "{told}");
         assert_eq!(versions().await, before);
         // Nor is there a difference to show.
+        assert_eq!(apply(&["diff"]), "");
+    }
+}
+
+fn identity_providers(namespace: &str) -> Vec<Value> {
+    let object = |name: &str, fields: Value| {
+        let mut spec = json!({
+            "issuer": name, "jwtEndpoint": "https://127.0.0.1:1/jwt", "keysEndpoint": "https://127.0.0.1:1/keys",
+        });
+        spec.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        json!({
+            "apiVersion": "idp-operator.dev/v1alpha1", "kind": "IdentityProvider",
+            "metadata": { "name": name, "namespace": namespace }, "spec": spec,
+        })
+    };
+    vec![
+        object("least", json!({})),
+        object("empty", json!({ "keys": {}, "examples": [], "headerName": "" })),
+        object(
+            "whole",
+            json!({
+                "headerName": "x-token", "displayName": "Login", "state": "Active", "linkingAllowed": false,
+                "audiences": ["web", "api"], "algorithms": ["RS256", "EdDSA", "ES256"],
+                "clockSkew": "1s500ms", "maxTokenAge": "3600s", "allowInsecureHttp": false,
+                "tls": { "caBundleRef": { "kind": "ConfigMap", "name": "kube-root-ca.crt", "key": "ca.crt" } },
+                "keys": { "refreshInterval": "0h5m", "staleAfter": "86400s" },
+                "keysFrom": { "configMapKeyRef": { "name": "source", "key": "jwks.json" } },
+                "publish": { "configMapName": "whole-keys" },
+                "examples": [
+                    { "name": "old", "token": "Bearer x.y.z", "at": "2026-01-31T12:00:00.5+01:00", "expect": "Reject" },
+                    {
+                        "name": "claims", "at": "2026-01-31T12:00:00Z", "expect": "Accept",
+                        "claims": { "iss": "whole", "aud": ["api"], "iat": 1_769_860_800, "exp": 1_769_860_860.5, "x": { "y": [null] } },
+                    },
+                ],
+                "suspend": false,
+            }),
+        ),
+        object("other", json!({ "tls": { "caBundle": "-----BEGIN CERTIFICATE-----\nMIIB\n" }, "suspend": true })),
+    ]
+}
+
+#[tokio::test]
+async fn identity_providers_by_kubectl_with_and_without_server_side() {
+    for server_side in [false, true] {
+        let scene = Scene::new("gitops").await;
+        let source = json!({
+            "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "source" }, "data": { "jwks.json": jwks(&[ED25519]) },
+        });
+        let params = PatchParams::apply("it");
+        scene.api::<ConfigMap>().patch("source", &params, &Patch::Apply(&source)).await.unwrap();
+        let _operator = scene.operator().await;
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("all.json");
+        let manifests = identity_providers(&scene.namespace);
+        std::fs::write(&file, json!({ "apiVersion": "v1", "kind": "List", "items": manifests }).to_string()).unwrap();
+        let apply = |args: &[&str]| {
+            let mut kubectl = Plane::shared().control_plane.kubectl();
+            kubectl.args(args).args(server_side.then_some("--server-side")).arg("--filename").arg(&file);
+            String::from_utf8(succeed(&mut kubectl).stdout).unwrap()
+        };
+        apply(&["apply"]);
+        scene.verdict::<IdentityProvider>("least", "False", "KeysUnreachable").await;
+        scene.verdict::<IdentityProvider>("empty", "False", "KeysUnreachable").await;
+        scene.verdict::<IdentityProvider>("whole", "True", "Ready").await;
+        let versions = async || {
+            let list = scene.api::<IdentityProvider>().list(&kube::api::ListParams::default()).await.unwrap();
+            list.items.iter().map(version).collect::<Vec<_>>()
+        };
+        let before = versions().await;
+        let told = apply(&["apply"]);
+        assert!(server_side || told.lines().all(|line| line.ends_with("unchanged")), "{told}");
+        assert_eq!(versions().await, before);
         assert_eq!(apply(&["diff"]), "");
     }
 }

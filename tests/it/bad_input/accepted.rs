@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::{Kind, all_as_expected};
+use super::{Kind, all_as_expected, merge};
 use crate::support::Scene;
+
+const CERTIFICATE: &str = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n";
 
 #[tokio::test]
 async fn what_is_just_within_the_rules() {
@@ -14,6 +16,14 @@ async fn what_is_just_within_the_rules() {
         |url: &str| (Kind::Idp, json!({ "keysEndpoint": url, "jwtEndpoint": url, "allowInsecureHttp": true }));
     let issuer = |issuer: &str| (Kind::Idp, json!({ "issuer": issuer }));
     let header = |name: &str| (Kind::Idp, json!({ "headerName": name }));
+    let idp = |change: Value| (Kind::Idp, change);
+    let bundle = |bundle: String| (Kind::Idp, json!({ "tls": { "caBundle": bundle } }));
+    let example = |change: Value| {
+        let mut example = json!({ "name": "a", "claims": {}, "at": "2026-01-31T12:00:00Z", "expect": "Accept" });
+        merge(&mut example, &change);
+        example
+    };
+    let at = |at: &str| (Kind::Idp, json!({ "examples": [example(json!({ "at": at }))] }));
     let tenant = |id: &str| (Kind::Tjs, json!({ "tenantId": id }));
     let secret = |name: &str, key: &str| (Kind::Tjs, json!({ "secretRef": { "name": name, "key": key } }));
     let secret_name = |name: &str| (Kind::Tjs, json!({ "secretName": name }));
@@ -55,6 +65,49 @@ async fn what_is_just_within_the_rules() {
         (Kind::Idp, json!({ "keys": { "refreshInterval": "30s", "staleAfter": "1m" } })),
         (Kind::Idp, json!({ "keys": { "refreshInterval": "24h", "staleAfter": "168h" } })),
         (Kind::Idp, json!({ "keys": { "refreshInterval": "86400000ms", "staleAfter": "47h59m60s" } })),
+        idp(json!({ "displayName": " Login of Example & Co. \u{1f511} " })),
+        idp(json!({ "displayName": "é".repeat(200), "linkingAllowed": false })),
+        idp(json!({ "audiences": ["é".repeat(200), "x".repeat(200), "a b", "A", "a"] })),
+        idp(json!({ "audiences": (0..16).map(|number| number.to_string()).collect::<Vec<_>>() })),
+        idp(json!({ "algorithms": ["RS512", "RS256", "EdDSA", "ES256", "ES384", "PS256", "PS384", "PS512", "RS384"] })),
+        idp(json!({ "algorithms": ["EdDSA"] })),
+        idp(json!({ "clockSkew": "0s", "maxTokenAge": "1m" })),
+        idp(json!({ "clockSkew": "5m", "maxTokenAge": "24h" })),
+        idp(json!({ "clockSkew": "4m59s1000ms", "maxTokenAge": "86400000ms" })),
+        bundle(CERTIFICATE.to_owned()),
+        bundle(format!("# Example CA\r\n{CERTIFICATE}\n{CERTIFICATE}")),
+        bundle(format!("{CERTIFICATE}{}", "x".repeat(65536 - CERTIFICATE.len()))),
+        idp(json!({ "tls": { "caBundleRef": { "kind": "Secret", "name": "x".repeat(253), "key": "x".repeat(253) } } })),
+        idp(json!({ "tls": { "caBundleRef": { "kind": "ConfigMap", "name": "kube-root-ca.crt", "key": "ca.crt" } } })),
+        idp(json!({ "keysFrom": { "configMapKeyRef": { "name": "x".repeat(253), "key": "..keys_1" } } })),
+        idp(json!({
+            "keysFrom": { "configMapKeyRef": { "name": "a", "key": "b" } }, "publish": { "configMapName": "b" },
+        })),
+        idp(json!({ "examples": [] })),
+        idp(
+            json!({ "examples": (0..16).map(|number| example(json!({ "name": number.to_string() }))).collect::<Vec<_>>() }),
+        ),
+        idp(
+            json!({ "examples": [example(json!({ "name": "é".repeat(63) })), example(json!({ "name": "no. 2 (old)" }))] }),
+        ),
+        idp(json!({ "examples": [example(json!({ "claims": null, "token": "x" }))] })),
+        idp(
+            json!({ "examples": [example(json!({ "claims": null, "token": format!("Bearer {}", "x".repeat(8192)) }))] }),
+        ),
+        idp(json!({ "examples": [example(json!({
+            "claims": { "iss": 1, "exp": 1.5, "": null, "a": [{ "b": [true, "x", 1e300] }], "big": u64::MAX, "low": i64::MIN },
+        }))] })),
+        at("1970-01-01T00:00:00Z"),
+        at("1970-01-01T00:00:00+23:59"),
+        at("2999-12-31T23:59:59.999999999-23:59"),
+        at("2024-02-29T23:59:59-00:00"),
+        at("1972-02-29T00:00:00.0Z"),
+        at("2000-02-29T00:00:00Z"),
+        at("2800-02-29T00:00:00Z"),
+        at("2096-02-29T00:00:00Z"),
+        at("2026-02-28T00:00:00Z"),
+        at("2026-04-30T00:00:00Z"),
+        at("2026-12-31T00:00:00Z"),
         tenant("a"),
         tenant("42"),
         tenant("Acme_Corp-1.example"),

@@ -1,5 +1,6 @@
 //! Refused when they are changed: immutability has no hole.
 
+use idp_operator::api::IdentityProvider;
 use serde_json::{Value, json};
 
 use super::{
@@ -7,6 +8,7 @@ use super::{
     Says::{self, Empty, Must, Whole},
     all_as_expected,
     refused::OWN_OUTPUT,
+    refused_idp_tokens::OWN_CONFIG_MAP,
 };
 use crate::support::Scene;
 
@@ -107,6 +109,25 @@ async fn mutable_fields() {
             Whole("keysEndpoint must be an 'https://' URL, or allowInsecureHttp must be true"),
         ),
         ("issuer", "removed", Kind::Idp, json!({}), json!({ "issuer": null }), REQUIRED),
+        (
+            "spec.keysFrom.configMapKeyRef.name",
+            "own output as source",
+            Kind::Idp,
+            json!({}),
+            json!({ "keysFrom": { "configMapKeyRef": { "name": "made-2-jwks", "key": "jwks.json" } } }),
+            Whole(OWN_CONFIG_MAP),
+        ),
+        (
+            "spec.tls",
+            "another way beside the one",
+            Kind::Idp,
+            json!({ "tls": { "caBundle": "-----BEGIN CERTIFICATE-----" } }),
+            json!({ "tls": {
+                "caBundle": "-----BEGIN CERTIFICATE-----",
+                "caBundleRef": { "kind": "Secret", "name": "a", "key": "b" },
+            } }),
+            Whole("exactly one of tls.caBundle and tls.caBundleRef must be set"),
+        ),
         ("idpUserName", "removed", Kind::Uia, json!({}), json!({ "idpUserName": null }), REQUIRED),
         ("idpUserName", "now blank", Kind::Uia, json!({}), json!({ "idpUserName": " " }), IDENTIFIER),
         ("name", "now empty", Kind::Si, json!({}), json!({ "name": "" }), Empty),
@@ -115,7 +136,7 @@ async fn mutable_fields() {
             "output as source",
             Kind::Tjs,
             json!({}),
-            json!({ "secretRef": { "name": "made-5-jwt" } }),
+            json!({ "secretRef": { "name": "made-7-jwt" } }),
             Whole(OWN_OUTPUT),
         ),
         (
@@ -136,4 +157,29 @@ async fn mutable_fields() {
         ),
     ];
     all_are_refused(rows).await;
+}
+
+/// What was there by default or by an earlier manifest is gone with the next one.
+#[tokio::test]
+async fn lists_are_what_the_last_manifest_says() {
+    let scene = Scene::new("changed").await;
+    let told = async |change: Value| {
+        let idp: IdentityProvider = scene.apply("login", Kind::Idp.with(&change)).await;
+        let names: Vec<&str> = idp.spec.algorithms.iter().map(|algorithm| algorithm.as_str()).collect();
+        (names.join(" "), idp.spec.audiences.map(|all| all.join(" ")), idp.spec.examples.map(|all| all.len()))
+    };
+    let example = |name: &str| json!({ "name": name, "claims": {}, "at": "2026-01-31T12:00:00Z", "expect": "Reject" });
+    let all = || "ES256 ES384 EdDSA PS256 PS384 PS512 RS256 RS384 RS512".to_owned();
+    let some = |text: &str| Some(text.to_owned());
+    assert_eq!(told(json!({})).await, (all(), None, None));
+    assert_eq!(told(json!({ "algorithms": ["RS256", "ES256"] })).await, ("RS256 ES256".to_owned(), None, None));
+    assert_eq!(told(json!({ "algorithms": ["ES256"] })).await, ("ES256".to_owned(), None, None));
+    assert_eq!(told(json!({})).await, (all(), None, None));
+    let more = json!({ "audiences": ["a", "b"], "examples": [example("one"), example("two")] });
+    assert_eq!(told(more).await, (all(), some("a b"), Some(2)));
+    let less = json!({ "audiences": ["b"], "examples": [example("two")] });
+    assert_eq!(told(less).await, (all(), some("b"), Some(1)));
+    // Server-side apply leaves nothing of a list whose items are all gone.
+    assert_eq!(told(json!({ "examples": [] })).await, (all(), None, None));
+    assert_eq!(told(json!({})).await, (all(), None, None));
 }

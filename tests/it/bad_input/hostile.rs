@@ -184,6 +184,7 @@ async fn whatever_an_endpoint_answers_it_comes_to_its_reason_and_no_word_of_it_i
         ("tls-1-1", RawServer::http(Script::Whole(hello)).await, tls_failed()),
         ("old-alert", RawServer::http(Script::Whole(b"\x15\x03\x02\0\x02\x02\x46".to_vec())).await, tls_failed()),
         ("plain-http", RawServer::http(Script::Whole(page)).await, tls_failed()),
+        ("cut-in-the-handshake", RawServer::http(Script::Whole(Vec::new())).await, unreachable()),
         ("never-shakes-hands", RawServer::http(Script::Stall(Vec::new())).await, unreachable()),
     ];
     for (name, server, answer) in certificates {

@@ -38,14 +38,14 @@ async fn an_answer_without_good_keys() {
         told(
             "400 key-too-weak",
             "KeyTooWeak",
-            "keysEndpoint has no usable key: an RSA key must have 2048 to 8192 bits and an odd exponent above 1",
+            "keysEndpoint has no usable key: an RSA key must have 2048 to 8192 bits and an odd exponent above 1, an Ed25519 key a point of large order",
         )
     };
     let encoding = || {
         told(
             "400 bad-key-encoding",
             "BadKeyEncoding",
-            "keysEndpoint has no usable key: parameters must be in base64url without padding, and of their curve's size",
+            "keysEndpoint has no usable key: parameters must be in base64url without padding and make a point of their curve, and kid a text of at most 256 bytes",
         )
     };
     let unusable = || {
@@ -76,12 +76,14 @@ async fn an_answer_without_good_keys() {
         ("a-key-without-set", ED25519.to_owned(), not_a_jwks()),
         ("a-list", format!("[{ED25519}]"), not_a_jwks()),
         ("configuration", json!({ "jwks_uri": "https://login.example.com/keys" }).to_string(), not_a_jwks()),
+        ("keys-twice", format!(r#"{{"keys":[],"keys":[{ED25519}]}}"#), not_a_jwks()),
         ("65-keys", many(65), not_a_jwks()),
         ("64-keys", many(64), published("64 keys are published")),
         ("no-keys", jwks(&[]), unusable()),
         ("only-encryption", changed(P256, "\"kid\"", "\"use\":\"enc\",\"kid\""), unusable()),
         ("only-signing-operation", changed(P256, "\"kid\"", "\"key_ops\":[\"sign\"],\"kid\""), unusable()),
         ("unknown-curve", changed(P256, "P-256", "secp256k1"), unusable()),
+        ("key-without-type", changed(ED25519, "\"kty\":\"OKP\",", ""), unusable()),
         ("alg-of-another-type", changed(P256, "\"kid\"", "\"alg\":\"RS256\",\"kid\""), unusable()),
         ("private-key", jwks(&[P256, &private_key]), private()),
         ("symmetric-key", jwks(&[P256, r#"{"kty":"oct","k":"c2VjcmV0","kid":"s"}"#]), symmetric()),
@@ -92,6 +94,11 @@ async fn an_answer_without_good_keys() {
         ("rsa-2048", jwks(&[&rsa(2048, "AQAB")]), published("1 key is published")),
         ("padded", changed(P256, "M\",\"kid\"", "M=\",\"kid\""), encoding()),
         ("of-wrong-size", changed(ED25519, "11qYAYKx", ""), encoding()),
+        ("not-of-its-curve", changed(P256, "4Etl6SRW", "4Etl6SRX"), encoding()),
+        ("kid-with-escapes", changed(ED25519, "\"ed\"", r#""\u001b[2J""#), encoding()),
+        ("all-zeros", changed(ED25519, "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo", &"A".repeat(43)), weak()),
+        ("no-private-key", changed(ED25519, "\"kid\"", "\"d\":null,\"kid\""), published("1 key is published")),
+        ("good-beside-none", jwks(&["{}", ED25519]), published("1 key is published")),
         ("good-beside-weak", jwks(&[&rsa(1024, "AQAB"), ED25519]), published("1 key is published")),
     ];
     all_served(&scene, table.map(|(name, body, answer)| (name, ("200 OK", "", body), answer))).await;

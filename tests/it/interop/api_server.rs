@@ -52,9 +52,12 @@ async fn until_known(control_plane: &ControlPlane, token: &str) -> Who {
 
 /// Waits until it logs this.
 async fn until_logged(control_plane: &ControlPlane, wanted: &str) {
-    let log = control_plane.dir().join("attempt-1/kube-apiserver.log");
+    let log = |attempt: &str| {
+        let log = control_plane.dir().join(attempt).join("kube-apiserver.log");
+        std::fs::read_to_string(log).unwrap_or_default()
+    };
     let deadline = Instant::now() + PATIENCE;
-    while !std::fs::read_to_string(&log).unwrap_or_default().contains(wanted) {
+    while !["attempt-1", "attempt-2", "attempt-3"].iter().any(|attempt| log(attempt).contains(wanted)) {
         assert!(Instant::now() < deadline, "kube-apiserver does not log {wanted}");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
@@ -146,8 +149,26 @@ async fn kube_apiserver_authenticates_an_issuer_s_users_and_nobody_else() {
         (stranger.token("RS256", &good), "another key"),
         (rsa.unsigned(&good), "no signature"),
         (rsa.confused(&good), "a public key for a secret"),
+        (rsa.critical("RS256", &good), "an extension that nobody understands"),
         (ed25519.token("EdDSA", &good), "an algorithm that kube-apiserver does not know"),
     ] {
         assert_eq!(who_am_i(&control_plane, &token).await, Err(401), "{why}");
     }
+    // What it leaves to the service: docs/consumers.md says so.
+    for accepted in
+        [but(&good, "iat", Value::Null), but(&good, "iat", json!(now - 7200)), but(&good, "nbf", json!(now + 30))]
+    {
+        assert_eq!(who_am_i(&control_plane, &sign(&accepted)).await, mini, "{accepted}");
+    }
+
+    // What it refuses leaves the file before in force.
+    replace(&file, &render(&issuer, &listed, None).unwrap().replace("claim: sub", "claim: \"\""));
+    until_logged(&control_plane, "failed to validate authentication config").await;
+    assert_eq!(who_am_i(&control_plane, &token).await, mini);
+
+    // Only its version is another for those before 1.34.
+    let older = render(&issuer, &["older".to_owned()], Some(&authority)).unwrap().replace("io/v1\n", "io/v1beta1\n");
+    replace(&file, &older);
+    assert_eq!(until_known(&control_plane, &sign(&claims(&issuer, "older"))).await, mini);
+    assert_eq!(who_am_i(&control_plane, &token).await, Err(401));
 }

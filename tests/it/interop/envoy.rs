@@ -75,6 +75,15 @@ async fn envoy_accepts_good_tokens_and_no_others() {
         assert_eq!(ask(&token).await, (200, format!("Bearer {token}")), "{accepted}");
     }
 
+    // What it leaves to the service: docs/consumers.md says so.
+    for token in [
+        sign(&but(&good, "iat", Value::Null)),
+        sign(&but(&good, "iat", json!(now - 7200))),
+        p256.critical("ES256", &good),
+    ] {
+        assert_eq!(ask(&token).await.0, 200, "{token}");
+    }
+
     for (token, why) in [
         (stranger.token("RS256", &good), "Jwt verification fails"),
         (p256.token_as("rsa", "ES256", &good), "Jwt verification fails"),
@@ -112,7 +121,8 @@ async fn in_a_header_of_its_own_a_token_stands_alone() {
     let key = Key::p256("one");
     let server = KeyServer::http(&jwks(&[&key]).to_string()).await;
     let publisher = Publisher::new().await;
-    let output = publisher.publish("login", spec(&server, &json!({ "headerName": "X-Jwt-Assertion" }))).await;
+    let output =
+        publisher.publish("login", spec(&server, &json!({ "headerName": "X-Jwt-Assertion", "clockSkew": "0s" }))).await;
     let site = Site { name: "login", provider: &output["envoy-jwt-provider.json"], header: "x-jwt-assertion" };
     let gateway = Gateway::start(&[site]).await;
     // There are no audiences: none and any are good.
@@ -126,6 +136,9 @@ async fn in_a_header_of_its_own_a_token_stands_alone() {
         assert_eq!(answer, refused("Jwt header is an invalid JSON"));
         assert_eq!(gateway.get("login", &[("authorization", &with_scheme)]).await, refused("Jwt is missing"));
     }
+    // No tolerance is not Envoy's default one.
+    let expired = key.token("ES256", &but(&good, "exp", json!(get_current_timestamp() - 10)));
+    assert_eq!(gateway.get("login", &[("x-jwt-assertion", &expired)]).await, refused("Jwt is expired"));
 }
 
 #[tokio::test]

@@ -44,7 +44,7 @@ impl Provider {
         let input = process.stdin.take();
         let output = BufReader::new(process.stdout.take().unwrap()).lines();
         let mut provider = Self { issuer: String::new(), authority, process, input, output, _dir: dir_of_files };
-        provider.issuer = provider.answer().as_str().unwrap().to_owned();
+        provider.issuer = serde_json::from_value(provider.answer()).unwrap();
         provider
     }
 

@@ -97,23 +97,30 @@ impl Key {
 
     /// The same, that names another key.
     pub fn token_as(&self, id: &str, algorithm: &str, claims: &Value) -> String {
-        compact(id, algorithm, claims, |message| self.sign(algorithm, message))
+        let header = json!({ "alg": algorithm, "kid": id });
+        compact(&header, claims, |message| self.sign(algorithm, message))
+    }
+
+    /// The same, with an extension that must be understood (RFC 7515, section 4.1.11), and nobody does.
+    pub fn critical(&self, algorithm: &str, claims: &Value) -> String {
+        let header = json!({ "alg": algorithm, "kid": self.id, "crit": ["unheard-of"], "unheard-of": true });
+        compact(&header, claims, |message| self.sign(algorithm, message))
     }
 
     /// A token that says that it needs no signature.
     pub fn unsigned(&self, claims: &Value) -> String {
-        compact(self.id, "none", claims, |_| Vec::new())
+        compact(&json!({ "alg": "none", "kid": self.id }), claims, |_| Vec::new())
     }
 
     /// A token whose signature is made with what everybody knows of the key, as a shared secret.
     pub fn confused(&self, claims: &Value) -> String {
         let secret = hmac::Key::new(hmac::HMAC_SHA256, self.public());
-        compact(self.id, "HS256", claims, |message| hmac::sign(&secret, message).as_ref().to_vec())
+        let header = json!({ "alg": "HS256", "kid": self.id });
+        compact(&header, claims, |message| hmac::sign(&secret, message).as_ref().to_vec())
     }
 }
 
-fn compact(id: &str, algorithm: &str, claims: &Value, sign: impl Fn(&[u8]) -> Vec<u8>) -> String {
-    let header = json!({ "alg": algorithm, "kid": id });
+fn compact(header: &Value, claims: &Value, sign: impl Fn(&[u8]) -> Vec<u8>) -> String {
     let message = format!("{}.{}", encode(header.to_string()), encode(claims.to_string()));
     let signature = sign(message.as_bytes());
     format!("{message}.{}", encode(signature))

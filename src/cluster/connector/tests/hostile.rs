@@ -82,6 +82,11 @@ async fn what_is_no_proper_answer_ends_a_fetch_at_once() {
         ("not modified", Whole(text(&["HTTP/1.1 304 No\r\n\r\n"])), FetchError::Redirect(304)),
         ("gzip", Whole(text(&[OK, "content-encoding: gzip\r\n\r\nkeys"])), FetchError::Encoded),
         ("identity", Whole(text(&[OK, "Content-Encoding: identity\r\n\r\nkeys"])), FetchError::Encoded),
+        (
+            "100 MB announced",
+            Answer::Stall(text(&[OK, "content-length: 100000000\r\n\r\nkeys"])),
+            FetchError::BodyTooLarge,
+        ),
         ("an empty encoding", Whole(text(&[OK, "content-encoding:\r\n\r\nkeys"])), FetchError::Encoded),
     ];
     all_come_to(0, table).await;
@@ -148,5 +153,16 @@ async fn a_body_may_have_512_kibibytes_and_no_more() {
             let expected = if is_good { Ok(body.into_bytes()) } else { failure(FetchError::BodyTooLarge) };
             assert!(get(Answer::Whole(answer)).await.0 == expected, "{size} {chunked}");
         }
+    }
+}
+
+#[tokio::test]
+async fn a_head_may_have_64_kibibytes_and_no_more() {
+    let fixed = [OK, "a: ", "\r\ncontent-length: 4\r\n\r\n"];
+    let room = MAX_HEAD - fixed.concat().len();
+    // It stands in one buffer, which has room for what follows, too.
+    for (length, expected) in [(room - 8, Ok(b"keys".to_vec())), (room + 1, failure(FetchError::Unreachable))] {
+        let answer = text(&[fixed[0], fixed[1], &"b".repeat(length), fixed[2], "keys"]);
+        assert_eq!(get(Answer::Whole(answer)).await.0, expected, "{length}");
     }
 }

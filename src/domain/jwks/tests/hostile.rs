@@ -201,7 +201,7 @@ fn values_may_be_nested_deep_but_not_without_end() {
 fn half_a_mebibyte_of_junk_is_read_and_dropped() {
     let body = |keys: &str, members: &str| format!(r#"{{"keys":[{keys}]{members}}}"#).into_bytes();
     let expected = KeySet::judge(&body(ED25519, ""), ALL);
-    let members: String = (0..45_000).map(|number| format!(r#","{number}":0"#)).collect();
+    let members = (0..45_000).map(|number| format!(r#","{number}":0"#)).collect::<Vec<_>>().concat();
     assert!(members.len() > 400_000);
     assert_eq!(KeySet::judge(&body(ED25519, &members), ALL), expected);
     assert_eq!(KeySet::judge(&body(&ED25519.replace('}', &format!("{members}}}")), ""), ALL), expected);

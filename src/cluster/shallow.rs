@@ -1,0 +1,200 @@
+//! JSON from the API server, cut off where it is nested too deep to be read.
+//!
+//! What a user may nest without end, such as the claims of an example, nests in `metadata.managedFields` as well. Beyond
+//! 127 levels `serde_json` gives up, and with it a whole list or watch: one object would stop the work on all of them.
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use http::{Request, Response, header::CONTENT_TYPE};
+use http_body_util::{BodyExt, combinators::UnsyncBoxBody};
+use hyper::body::{Body as HttpBody, Bytes};
+use kube::client::Body;
+use tower::{Layer, Service};
+
+/// Deepest level that is kept. Objects that mean something to us have about ten.
+const MAX_DEPTH: usize = 100;
+
+/// What stands for a value that is nested deeper.
+const CUT_OFF: &[u8] = b"null";
+
+/// Cuts off what is nested too deep in each answer.
+pub struct ShallowLayer;
+
+impl<S> Layer<S> for ShallowLayer {
+    type Service = Shallow<S>;
+
+    fn layer(&self, inner: S) -> Shallow<S> {
+        Shallow { inner }
+    }
+}
+
+/// A service with [`ShallowLayer`].
+pub struct Shallow<S> {
+    inner: S,
+}
+
+impl<S, B> Service<Request<Body>> for Shallow<S>
+where
+    S: Service<Request<Body>, Response = Response<B>>,
+    S::Future: Send + 'static,
+    B: HttpBody<Data = Bytes> + Send + 'static,
+{
+    type Response = Response<UnsyncBoxBody<Bytes, B::Error>>;
+    type Error = S::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, S::Error>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let response = self.inner.call(request);
+        Box::pin(async move { response.await.map(cut_off) })
+    }
+}
+
+fn cut_off<B>(response: Response<B>) -> Response<UnsyncBoxBody<Bytes, B::Error>>
+where
+    B: HttpBody<Data = Bytes> + Send + 'static,
+{
+    let content_type = response.headers().get(CONTENT_TYPE).map(http::HeaderValue::as_bytes).unwrap_or_default();
+    if !content_type.starts_with(b"application/json") {
+        return response.map(BodyExt::boxed_unsync);
+    }
+    let mut cutter = Cutter::default();
+    response.map(|body| body.map_frame(move |frame| frame.map_data(|data| cutter.cut(data))).boxed_unsync())
+}
+
+/// Where in a stream of JSON documents one is.
+#[derive(Default)]
+struct Cutter {
+    depth: usize,
+    in_string: bool,
+    escaped: bool,
+}
+
+impl Cutter {
+    /// What is kept of the next bytes.
+    fn cut(&mut self, data: Bytes) -> Bytes {
+        let mut kept: Option<Vec<u8>> = None;
+        for (position, byte) in data.iter().enumerate() {
+            let keeps = self.depth <= MAX_DEPTH;
+            self.pass(*byte);
+            let opens = keeps && self.depth > MAX_DEPTH;
+            // Nothing is copied as long as nothing is cut off.
+            if opens || (!keeps && kept.is_none()) {
+                kept.get_or_insert_with(|| data.get(..position).unwrap_or_default().to_vec());
+            }
+            match &mut kept {
+                Some(kept) if opens => kept.extend_from_slice(CUT_OFF),
+                Some(kept) if keeps => kept.push(*byte),
+                _ => {}
+            }
+        }
+        kept.map_or(data, Bytes::from)
+    }
+
+    fn pass(&mut self, byte: u8) {
+        match byte {
+            _ if self.escaped => self.escaped = false,
+            b'\\' if self.in_string => self.escaped = true,
+            b'"' => self.in_string = !self.in_string,
+            b'{' | b'[' if !self.in_string => self.depth += 1,
+            b'}' | b']' if !self.in_string => self.depth = self.depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::{collection::vec, prelude::*, sample::Index};
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    /// Passes a text on in frames that end at these places.
+    fn cut(text: &str, ends: &[Index]) -> String {
+        let mut ends: Vec<usize> = ends.iter().map(|end| end.index(text.len() + 1)).collect();
+        ends.extend([0, text.len()]);
+        ends.sort_unstable();
+        let mut cutter = Cutter::default();
+        let frames = ends.windows(2).map(|pair| Bytes::copy_from_slice(&text.as_bytes()[pair[0]..pair[1]]));
+        let kept: Vec<u8> = frames.flat_map(|frame| cutter.cut(frame)).collect();
+        String::from_utf8(kept).unwrap()
+    }
+
+    fn nested(depth: usize, inside: &str) -> String {
+        format!("{}{inside}{}", r#"{"a":["#.repeat(depth), "]}".repeat(depth))
+    }
+
+    /// Any value, with brackets, quotes and backslashes in its strings.
+    fn values() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<i32>().prop_map(Value::from),
+            r#"[\[\]{}"\\a]{0,6}"#.prop_map(Value::from),
+        ];
+        leaf.prop_recursive(6, 30, 4, |inner| {
+            let entry = (r#"[\[\]{}"\\a]{0,3}"#, inner.clone());
+            prop_oneof![
+                vec(inner, 0..4).prop_map(Value::from),
+                vec(entry, 0..4).prop_map(|entries| Value::Object(entries.into_iter().collect())),
+            ]
+        })
+    }
+
+    /// The same by recursion: `depth` levels are left.
+    fn pruned(value: Value, depth: usize) -> Value {
+        match value {
+            Value::Array(_) | Value::Object(_) if depth == 0 => Value::Null,
+            Value::Array(values) => values.into_iter().map(|value| pruned(value, depth - 1)).collect(),
+            Value::Object(members) => {
+                members.into_iter().map(|(name, value)| (name, pruned(value, depth - 1))).collect()
+            }
+            leaf => leaf,
+        }
+    }
+
+    #[test]
+    fn the_hundredth_level_is_kept_and_no_further_one() {
+        assert_eq!(cut(&nested(50, ""), &[]), nested(50, ""));
+        assert_eq!(cut(&nested(50, r#""x",{"b":[1]},2"#), &[]), nested(50, r#""x",null,2"#));
+        assert_eq!(cut(&nested(100_000, ""), &[]), nested(50, "null"));
+    }
+
+    #[test]
+    fn what_was_cut_off_can_be_read() {
+        let objects = [json!({ "a": 1 }).to_string(), nested(5000, "[]"), json!([2]).to_string()].join("\n");
+        let cut = cut(&objects, &[]);
+        let read: Vec<Value> = serde_json::Deserializer::from_str(&cut).into_iter().map(Result::unwrap).collect();
+        assert_eq!((&read[0], &read[2], read.len()), (&json!({ "a": 1 }), &json!([2]), 3));
+        assert!(serde_json::from_str::<Value>(&objects).is_err());
+    }
+
+    #[test]
+    fn what_is_not_cut_is_not_copied() {
+        let data = Bytes::from(nested(50, "1"));
+        let kept = Cutter::default().cut(data.clone());
+        assert_eq!(kept.as_ptr(), data.as_ptr());
+    }
+
+    proptest! {
+        #[test]
+        fn it_is_cut_alike_however_it_is_split(
+            value in values(), level in 90..104_usize, ends in vec(any::<Index>(), 0..6),
+        ) {
+            let wrap = |value: Value, level: usize| (0..level).fold(value, |value, _| json!([value]));
+            let text = format!("{}{value}{}", "[".repeat(level), "]".repeat(level));
+            let expected = if level > MAX_DEPTH {
+                wrap(Value::Null, MAX_DEPTH)
+            } else {
+                wrap(pruned(value, MAX_DEPTH - level), level)
+            };
+            prop_assert_eq!(cut(&text, &ends), expected.to_string());
+        }
+    }
+}

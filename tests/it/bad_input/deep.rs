@@ -1,0 +1,51 @@
+//! Claims of an example that are nested deeper than JSON is read: the API server takes them.
+
+use idp_operator::api::IdentityProvider;
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::api::{Patch, PatchParams};
+use serde_json::{Value, json};
+
+use super::Kind;
+use crate::support::{
+    Scene,
+    key_server::{ED25519, jwks},
+};
+
+/// Creates one. It can't be applied: what this very client reads of it would be too deep.
+async fn create(scene: &Scene, name: &str, depth: usize) {
+    let claims = format!("{}1{}", r#"{"a":"#.repeat(depth), "}".repeat(depth));
+    let mut spec = Kind::Idp.with(&json!({ "issuer": name }));
+    spec["examples"] =
+        json!([{ "name": "deep", "claims": "CLAIMS", "at": "2026-01-31T12:00:00Z", "expect": "Reject" }]);
+    let object = json!({
+        "apiVersion": "idp-operator.dev/v1alpha1", "kind": "IdentityProvider", "metadata": { "name": name }, "spec": spec,
+    });
+    let url = format!("/apis/idp-operator.dev/v1alpha1/namespaces/{}/identityproviders", scene.namespace);
+    let request = http::Request::post(url).header("content-type", "application/json");
+    let body = object.to_string().replace("\"CLAIMS\"", &claims);
+    scene.client.request_text(request.body(body.into_bytes()).unwrap()).await.unwrap();
+}
+
+/// A good one is made, and answered by the operator.
+async fn is_served(scene: &Scene, name: &str) {
+    let keys = json!({ "configMapKeyRef": { "name": "source", "key": "jwks.json" } });
+    scene.apply::<IdentityProvider>(name, Kind::Idp.with(&json!({ "issuer": name, "keysFrom": keys }))).await;
+    scene.verdict::<IdentityProvider>(name, "True", "Ready").await;
+}
+
+#[tokio::test]
+async fn one_that_is_nested_without_end_delays_no_other() {
+    let scene = Scene::new("deep").await;
+    let source: Value = json!({
+        "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "source" }, "data": { "jwks.json": jwks(&[ED25519]) },
+    });
+    let params = PatchParams::apply("it");
+    scene.api::<ConfigMap>().patch("source", &params, &Patch::Apply(&source)).await.unwrap();
+    // Each operator lists one, and is then told of one by the watch.
+    for round in 0..2 {
+        let _operator = scene.operator().await;
+        is_served(&scene, &format!("before-{round}")).await;
+        create(&scene, &format!("deep-{round}"), 130 + 5000 * round).await;
+        is_served(&scene, &format!("after-{round}")).await;
+    }
+}
