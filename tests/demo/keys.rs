@@ -51,7 +51,7 @@ impl Scene<'_> {
         .await?;
         self.show("get", &["events", "--field-selector", &format!("reason={ROTATED}")])?;
         self.show_value(RESOURCE, "{.status.keys.keyIds}")?;
-        self.tell_published("And so").await
+        self.tell_published("For the services,").await
     }
 
     /// Has the provider fail for a while, and shows that its last good keys stay.

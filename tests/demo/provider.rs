@@ -44,9 +44,10 @@ const JWKS: &str = "application/jwk-set+json";
 pub struct Provider {
     /// Where it listens, over HTTP.
     pub address: SocketAddr,
+    /// The same over HTTPS.
+    pub https: SocketAddr,
     /// The certificate of the authority of its HTTPS endpoint, in PEM.
     pub authority: String,
-    https: SocketAddr,
     login: Arc<Mutex<Login>>,
     tasks: [AbortHandle; 2],
 }

@@ -101,9 +101,10 @@ async fn run_provider(cluster: &mut Cluster<'_>) -> Result<Provider, Error> {
     screen.heading("An identity provider");
     let provider = Provider::start().await?;
     screen.text(&format!(
-        "It serves its public keys (RSA, P-256 and Ed25519, made just now) at http://{}/keys. That is on loopback, \
-         which the operator calls for keys only because it was allowed to above.",
-        provider.address
+        "It serves its public keys (RSA, P-256 and Ed25519, made just now) at http://{}/keys; and others at \
+         https://{}/keys, with a certificate of its own authority. Both are on loopback, which the operator calls for \
+         keys only because it was allowed to above.",
+        provider.address, provider.https
     ));
     if provider.moved() {
         screen.text(
