@@ -43,6 +43,8 @@ pub struct Terms {
     pub interval: Duration,
     /// For how long the last good keys serve.
     pub stale_after: Duration,
+    /// An earlier process had no answer from it: it is asked among the slow ones, and does not delay others after a start.
+    pub was_dead: bool,
     /// A digest of the token that asks for a fetch: another one asks for another.
     pub refresh: Option<String>,
 }
@@ -252,7 +254,7 @@ impl Known {
             seen: None,
             flight: None,
             is_superseded: false,
-            took: Duration::ZERO,
+            took: if terms.was_dead { SLOW + SLOW } else { Duration::ZERO },
         }
     }
 

@@ -14,24 +14,45 @@ use super::sync::lock;
 /// A fetch that took longer makes its endpoint a slow one.
 pub const SLOW: Duration = Duration::from_secs(1);
 
-/// Fetches at the same time from endpoints that were never tried, or were quick the last time.
-pub const QUICK_SLOTS: usize = 64;
+/// Fetches at the same time from endpoints that were never tried, or were quick the last time; and of these, for one
+/// namespace: many dead ones that were never tried come from one hand.
+pub const QUICK_SLOTS: (usize, usize) = (64, 16);
 
-/// Fetches at the same time from slow endpoints.
-pub const SLOW_SLOTS: usize = 16;
-
-/// Of these, for one namespace.
-pub const SLOW_SLOTS_OF_A_NAMESPACE: usize = 2;
+/// Fetches at the same time from slow endpoints, and of these, for one namespace.
+pub const SLOW_SLOTS: (usize, usize) = (16, 2);
 
 /// The slots for fetches. Clones share them.
 #[derive(Clone)]
 pub struct Pools {
-    quick: Arc<Semaphore>,
-    slow: Arc<Semaphore>,
+    quick: Pool,
+    slow: Pool,
+}
+
+impl Default for Pools {
+    fn default() -> Self {
+        Self { quick: Pool::new(QUICK_SLOTS), slow: Pool::new(SLOW_SLOTS) }
+    }
+}
+
+impl Pools {
+    /// Waits for a slot, first in turn in its namespace, then with those of others. Who waits for the namespace's holds none
+    /// of the others.
+    pub async fn enter(&self, namespace: &str, is_slow: bool) -> Permit {
+        let pool = if is_slow { &self.slow } else { &self.quick };
+        let (user, slots) = pool.user(namespace);
+        let of_namespace = slot(&slots).await;
+        Permit { _slot: slot(&pool.slots).await, _of_namespace: of_namespace, _user: user }
+    }
+}
+
+#[derive(Clone)]
+struct Pool {
+    slots: Arc<Semaphore>,
+    of_a_namespace: usize,
     namespaces: Namespaces,
 }
 
-/// The slots of each namespace that has fetches from slow endpoints, waiting ones among them.
+/// The slots of each namespace that has fetches, waiting ones among them.
 type Namespaces = Arc<Mutex<HashMap<String, Namespace>>>;
 
 struct Namespace {
@@ -45,7 +66,7 @@ pub struct Permit {
     // Given back in this order: nobody may find a namespace forgotten whose slots are still taken.
     _slot: Option<OwnedSemaphorePermit>,
     _of_namespace: Option<OwnedSemaphorePermit>,
-    _user: Option<User>,
+    _user: User,
 }
 
 /// Keeps a namespace in mind.
@@ -54,43 +75,24 @@ struct User {
     name: String,
 }
 
-impl Default for Pools {
-    fn default() -> Self {
-        Self {
-            quick: Arc::new(Semaphore::new(QUICK_SLOTS)),
-            slow: Arc::new(Semaphore::new(SLOW_SLOTS)),
-            namespaces: Arc::default(),
-        }
+impl Pool {
+    fn new((slots, of_a_namespace): (usize, usize)) -> Self {
+        Self { slots: Arc::new(Semaphore::new(slots)), of_a_namespace, namespaces: Arc::default() }
     }
-}
 
-impl Pools {
-    /// Waits for a slot: in turn among quick ones, and among slow ones first in their namespace, then with at most
-    /// [`SLOW_SLOTS_OF_A_NAMESPACE`] from each other one before it. Who waits for the namespace's holds none of the others.
-    pub async fn enter(&self, namespace: &str, is_slow: bool) -> Permit {
-        if !is_slow {
-            return Permit { _slot: slot(&self.quick).await, _of_namespace: None, _user: None };
-        }
-        let (user, slots) = User::of(&self.namespaces, namespace);
-        let of_namespace = slot(&slots).await;
-        Permit { _slot: slot(&self.slow).await, _of_namespace: of_namespace, _user: Some(user) }
+    fn user(&self, name: &str) -> (User, Arc<Semaphore>) {
+        let mut known = lock(&self.namespaces);
+        let namespace = known
+            .entry(name.to_owned())
+            .or_insert_with(|| Namespace { slots: Arc::new(Semaphore::new(self.of_a_namespace)), users: 0 });
+        namespace.users = namespace.users.saturating_add(1);
+        (User { namespaces: self.namespaces.clone(), name: name.to_owned() }, namespace.slots.clone())
     }
 }
 
 /// One of these. None of these semaphores is ever closed.
 async fn slot(slots: &Arc<Semaphore>) -> Option<OwnedSemaphorePermit> {
     slots.clone().acquire_owned().await.ok()
-}
-
-impl User {
-    fn of(namespaces: &Namespaces, name: &str) -> (Self, Arc<Semaphore>) {
-        let mut known = lock(namespaces);
-        let namespace = known
-            .entry(name.to_owned())
-            .or_insert_with(|| Namespace { slots: Arc::new(Semaphore::new(SLOW_SLOTS_OF_A_NAMESPACE)), users: 0 });
-        namespace.users = namespace.users.saturating_add(1);
-        (Self { namespaces: namespaces.clone(), name: name.to_owned() }, namespace.slots.clone())
-    }
 }
 
 impl Drop for User {
@@ -153,17 +155,23 @@ mod tests {
 
     /// Nothing is held and nothing is remembered.
     fn assert_at_rest(pools: &Pools) {
-        let free = (pools.quick.available_permits(), pools.slow.available_permits());
-        assert_eq!((free, lock(&pools.namespaces).len()), ((64, 16), 0));
+        for (pool, (slots, _)) in [(&pools.quick, QUICK_SLOTS), (&pools.slow, SLOW_SLOTS)] {
+            assert_eq!((pool.slots.available_permits(), lock(&pool.namespaces).len()), (slots, 0));
+        }
     }
 
     #[test]
-    fn the_65th_never_tried_one_waits_for_one_of_the_64() {
+    fn never_tried_ones_have_64_slots_and_those_of_a_namespace_16_of_them() {
         let pools = Pools::default();
-        let mut fetches = start(&pools, 65, "a", false);
-        assert_eq!((running(&fetches), fetches[64].runs()), (64, false));
-        fetches.remove(7);
-        assert_eq!(running(&step(fetches)), 64);
+        let crowd = start(&pools, 1000, "crowd", false);
+        assert_eq!(running(&crowd), 16);
+        let mut others: Vec<Fetch> =
+            (0..4).flat_map(|number| start(&pools, 16, &format!("namespace-{number}"), false)).collect();
+        let per_namespace: Vec<usize> = others.chunks(16).map(running).collect();
+        assert_eq!(per_namespace, [16, 16, 16, 0]);
+        others.remove(0);
+        assert_eq!(running(&step(others)), 48);
+        drop(crowd);
         assert_at_rest(&pools);
     }
 
@@ -190,9 +198,9 @@ mod tests {
         let crowd = start(&pools, 1000, "crowd", true);
         assert_eq!(running(&crowd), 2);
         let others = start(&pools, 2, "other", true);
-        let quick = start(&pools, 64, "crowd", false);
-        assert_eq!((running(&others), running(&quick)), (2, 64));
-        assert_eq!(lock(&pools.namespaces).len(), 2);
+        let quick = start(&pools, 16, "crowd", false);
+        assert_eq!((running(&others), running(&quick)), (2, 16));
+        assert_eq!(lock(&pools.slow.namespaces).len(), 2);
         drop((crowd, others, quick));
         assert_at_rest(&pools);
     }
@@ -227,7 +235,7 @@ mod tests {
                 let (now, most) = &counts[number % 20];
                 let permit = pools.enter(&(number % 20).to_string(), true).await;
                 most.fetch_max(now.fetch_add(1, SeqCst) + 1, SeqCst);
-                assert!(counts.iter().map(|(now, _)| now.load(SeqCst)).sum::<usize>() <= SLOW_SLOTS);
+                assert!(counts.iter().map(|(now, _)| now.load(SeqCst)).sum::<usize>() <= SLOW_SLOTS.0);
                 for _ in 0..number % 7 {
                     tokio::task::yield_now().await;
                 }

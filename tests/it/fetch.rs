@@ -65,3 +65,28 @@ async fn a_hundred_dead_endpoints_that_are_known_as_slow_delay_no_other() {
     let passed = dead.connections() - before;
     assert!(passed < DEAD / 4, "{passed} of them had another turn before it");
 }
+
+#[tokio::test]
+async fn endpoints_that_gave_no_answer_are_known_as_dead_after_a_restart() {
+    const DEAD: usize = 12;
+    let scene = Scene::new("crowd").await;
+    let operator = scene.operator().await;
+    let dead = RawServer::http(Script::Stall(Vec::new())).await;
+    for number in 0..DEAD {
+        let name = format!("dead-{number}");
+        scene.apply::<IdentityProvider>(&name, spec(&name, &format!("http://{}/{number}", dead.address()))).await;
+    }
+    for number in 0..DEAD {
+        scene.verdict::<IdentityProvider>(&format!("dead-{number}"), "False", "KeysUnreachable").await;
+    }
+    operator.terminate();
+    let before = dead.connections();
+    let operator = scene.operator().await;
+    operator.has_reconciled("IdentityProvider").await;
+    let server = KeyServer::http(&jwks(&[ED25519])).await;
+    scene.apply::<IdentityProvider>("good", spec("good", &server.url("/keys"))).await;
+    scene.verdict::<IdentityProvider>("good", "True", "Ready").await;
+    // Never tried by this process, all of them would be asked at once.
+    let asked = dead.connections() - before;
+    assert!(asked < DEAD / 2, "{asked} of them were asked");
+}

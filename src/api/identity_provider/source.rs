@@ -65,7 +65,7 @@ pub struct Tls {
     #[schemars(length(min = 1, max = 65536))]
     pub ca_bundle: Option<String>,
 
-    /// Where the certificates are, in PEM. It is watched.
+    /// Where the certificates are, in PEM: at most 256 KiB. It is watched.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ca_bundle_ref: Option<CaBundleRef>,
 }

@@ -21,7 +21,11 @@ use crate::{
         digest::sha256_hex,
         jwks::KeySet,
         key_source::{KeySource, KeysError, KeysSeen, Lost, Place},
-        verdicts::identity_provider_keys::TrustError,
+        reasons::IdentityProviderReason as Reason,
+        verdicts::{
+            identity_provider::{KEYS_FRESH, KEYS_REACHABLE},
+            identity_provider_keys::TrustError,
+        },
     },
 };
 
@@ -71,7 +75,11 @@ pub async fn observe(object: &IdentityProvider, ctx: &Context, reads: Reads) -> 
         ctx.fetcher.expire(&key, &uid, &source);
         keys = keys.without(Lost::Stale);
     }
-    if keys.good.is_none() && keys.lost.is_none() && keys.last.is_err() && status::was_stale(object) {
+    if keys.good.is_none()
+        && keys.lost.is_none()
+        && keys.last.is_err()
+        && status::was(object, KEYS_FRESH, Reason::KeysStale)
+    {
         // What an earlier process withdrew for its age is forgotten: only the status knows why.
         keys = keys.without(Lost::Stale);
     }
@@ -87,6 +95,7 @@ fn terms(object: &IdentityProvider, authority: Option<&Option<Arc<CaBundle>>>) -
         algorithms,
         interval: object.spec.keys.refresh_interval.into(),
         stale_after: object.spec.keys.stale_after.into(),
+        was_dead: status::was(object, KEYS_REACHABLE, Reason::KeysUnreachable),
         // It may be as long as annotations are.
         refresh: object.annotations().get(labels::REFRESH).map(|token| sha256_hex(&[token.as_bytes()])),
     }

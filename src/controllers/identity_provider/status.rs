@@ -20,7 +20,7 @@ use crate::{
         digest::sha256_hex,
         jwks::KeySet,
         reasons::IdentityProviderReason as Reason,
-        verdicts::identity_provider::{KEYS_FRESH, KEYS_REACHABLE, KEYS_VALID, REFERENCES_RESOLVED},
+        verdicts::identity_provider::{KEYS_REACHABLE, KEYS_VALID, REFERENCES_RESOLVED},
     },
 };
 
@@ -69,13 +69,13 @@ pub fn works(core: &StatusCore) -> bool {
         && [REFERENCES_RESOLVED, KEYS_REACHABLE].into_iter().all(|type_| status(type_).is_none_or(|is| is == "True"))
 }
 
-/// Whether the last verdict on this very configuration was that its keys are too old.
+/// Whether the last verdict on this very configuration had this reason for this condition.
 #[must_use]
-pub fn was_stale(object: &IdentityProvider) -> bool {
+pub fn was(object: &IdentityProvider, condition: &str, reason: Reason) -> bool {
     let old = object.status.as_ref();
-    let fresh = old.and_then(|status| status.core.condition(KEYS_FRESH));
+    let told = old.and_then(|status| status.core.condition(condition));
     let details = old.and_then(|status| status.details.as_ref());
-    fresh.is_some_and(|fresh| fresh.reason == Reason::KeysStale.as_str())
+    told.is_some_and(|told| told.reason == reason.as_str())
         && details.is_some_and(|details| details.config_digest == config_digest(object))
 }
 
