@@ -43,16 +43,23 @@ impl Cluster<'_> {
     }
 
     fn run(&self, mut command: Command, name: &str, args: &[&str]) -> Result<Outcome, Error> {
-        self.screen.command(&format!("{name} {}", args.join(" ")));
+        self.screen.command(&format!("{name} {}", shown(args)));
         let output = command.args(args).current_dir(&self.root).output()?;
         let failure = (!output.status.success()).then(|| String::from_utf8_lossy(&output.stderr).trim().to_owned());
         Ok(Outcome { stdout: String::from_utf8_lossy(&output.stdout).into_owned(), failure })
     }
 }
 
+/// Arguments as they could be typed.
+fn shown(args: &[&str]) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_=+,./:@%".contains(&byte);
+    let quoted = |arg: &&str| if arg.bytes().all(is_plain) { (*arg).to_owned() } else { format!("'{arg}'") };
+    args.iter().map(quoted).collect::<Vec<_>>().join(" ")
+}
+
 fn succeeded(name: &str, args: &[&str], outcome: Outcome) -> Result<String, Error> {
     match outcome.failure {
         None => Ok(outcome.stdout),
-        Some(failure) => Err(format!("{name} {} failed: {failure}", args.join(" ")).into()),
+        Some(failure) => Err(format!("{name} {} failed: {failure}", shown(args)).into()),
     }
 }

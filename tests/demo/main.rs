@@ -1,10 +1,12 @@
 //! `cargo demo`: the operator at work on a real Kubernetes API server.
 
 mod cluster;
+mod keys;
 mod manifests;
 mod objects;
 mod operator;
 mod provider;
+mod public_keys;
 mod rotation;
 mod screen;
 mod tour;

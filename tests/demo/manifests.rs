@@ -2,11 +2,10 @@
 
 use std::{
     fs, io,
-    net::SocketAddr,
     path::{Path, PathBuf},
 };
 
-use crate::{Error, provider};
+use crate::{Error, provider::Provider};
 
 /// Folder of the manifests that are in order.
 pub const GOOD: &str = "examples";
@@ -54,13 +53,13 @@ pub fn read(root: &Path) -> Result<Vec<Manifest>, Error> {
     Ok(all)
 }
 
-/// Copies the manifests below `root` to `to`, with the identity provider at another address than they name.
-pub fn copy(root: &Path, to: &Path, address: SocketAddr) -> Result<(), Error> {
+/// Copies the manifests below `root` to `to`, with the identity provider where it is.
+pub fn copy(root: &Path, to: &Path, provider: &Provider) -> Result<(), Error> {
     for folder in [GOOD, BROKEN] {
         fs::create_dir_all(to.join(folder))?;
         for path in files(root, folder)? {
             let text = fs::read_to_string(root.join(&path))?;
-            fs::write(to.join(&path), text.replace(provider::ADDRESS, &address.to_string()))?;
+            fs::write(to.join(&path), provider.found_in(&text))?;
         }
     }
     Ok(())

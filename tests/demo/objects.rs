@@ -92,7 +92,10 @@ async fn outputs(client: &Client, namespace: &str) -> Result<Outputs, Error> {
         add(&mut all, &secret, format!("Secret {} ({})", secret.name_any(), names.join(", ")));
     }
     for map in Api::<ConfigMap>::namespaced(client.clone(), namespace).list(&ours).await? {
-        add(&mut all, &map, format!("ConfigMap {} (key ids {})", map.name_any(), key_ids(&map).join(", ")));
+        let names: Vec<&str> = map.data.iter().flatten().map(|(name, _)| name.as_str()).collect();
+        let text =
+            format!("ConfigMap {} ({}) with keys {}", map.name_any(), names.join(", "), key_ids(&map).join(", "));
+        add(&mut all, &map, text);
     }
     Ok(all)
 }
@@ -104,7 +107,8 @@ fn add(all: &mut Outputs, object: &impl ResourceExt, text: String) {
     }
 }
 
-fn key_ids(map: &ConfigMap) -> Vec<String> {
+/// The ids of the keys in an identity provider's output.
+pub fn key_ids(map: &ConfigMap) -> Vec<String> {
     let jwks: Option<Value> =
         map.data.as_ref().and_then(|data| data.get("jwks.json")).and_then(|text| serde_json::from_str(text).ok());
     let keys = jwks.as_ref().and_then(|jwks| jwks.get("keys")).and_then(Value::as_array);

@@ -1,7 +1,7 @@
 //! What the demo does, step by step.
 
 use std::{
-    env,
+    env, fs,
     path::Path,
     time::{Duration, Instant},
 };
@@ -13,10 +13,11 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::{
     Error,
     cluster::Cluster,
+    keys::Scene,
     manifests::{self, BROKEN, GOOD, Manifest},
     objects::{self, Object},
     operator::{self, Operator},
-    provider::{self, Provider},
+    provider::Provider,
     rotation,
     screen::Screen,
     verdicts::{self, Applied},
@@ -50,9 +51,14 @@ async fn steps(plane: &ControlPlane, screen: &Screen, log: &Path, keep: bool) ->
     install(&cluster)?;
     let mut operator = run_operator(&cluster, log).await?;
     let provider = run_provider(&mut cluster).await?;
-    let applied = apply(&cluster)?;
+    let applied = apply(&cluster, &provider)?;
     let client = plane.client().await?;
     judge(screen, &client, &applied).await?;
+    cluster.screen.output(&cluster.kubectl(&["get", "-n", NAMESPACE, "idp"])?);
+    let scene = Scene { cluster: &cluster, client: &client, namespace: NAMESPACE, provider: &provider };
+    scene.examples("example-failed")?;
+    scene.rotate().await?;
+    scene.outage().await?;
     rotation::show(&cluster, &client, NAMESPACE).await?;
     let objects = verdicts::settled(&client, NAMESPACE, &applied).await?;
     restart(screen, &client, &mut operator, &objects).await?;
@@ -95,23 +101,23 @@ async fn run_provider(cluster: &mut Cluster<'_>) -> Result<Provider, Error> {
     screen.heading("An identity provider");
     let provider = Provider::start().await?;
     screen.text(&format!(
-        "It serves its public keys (RSA, P-256 and Ed25519, made just now) at http://{}/keys. That is on loopback, \
-         which the operator calls for keys only because it was allowed to above.",
-        provider.address
+        "It serves its public keys (RSA, P-256 and Ed25519, made just now) at http://{}/keys; and others at \
+         https://{}/keys, with a certificate of its own authority. Both are on loopback, which the operator calls for \
+         keys only because it was allowed to above.",
+        provider.address, provider.https
     ));
-    if provider.address.to_string() != provider::ADDRESS {
-        screen.text(&format!(
-            "The examples expect it at {}, but that port is taken: what is applied below is a copy with another port.",
-            provider::ADDRESS
-        ));
+    if provider.moved() {
+        screen.text(
+            "A port where the examples expect it is taken: what is applied below is a copy that names another port.",
+        );
         let copy = cluster.plane.dir().join("manifests");
-        manifests::copy(&cluster.root, &copy, provider.address)?;
+        manifests::copy(&cluster.root, &copy, &provider)?;
         cluster.root = copy;
     }
     Ok(provider)
 }
 
-fn apply(cluster: &Cluster<'_>) -> Result<Vec<Applied>, Error> {
+fn apply(cluster: &Cluster<'_>, provider: &Provider) -> Result<Vec<Applied>, Error> {
     let screen = cluster.screen;
     let all = manifests::read(&cluster.root)?;
     let (good, broken): (Vec<Manifest>, Vec<Manifest>) =
@@ -120,6 +126,7 @@ fn apply(cluster: &Cluster<'_>) -> Result<Vec<Applied>, Error> {
 
     screen.heading(&format!("{GOOD}/: each kind as it is meant to be"));
     cluster.kubectl(&["create", "namespace", NAMESPACE])?;
+    trust(cluster, provider)?;
     for manifest in good {
         applied.push(apply_one(cluster, manifest)?);
     }
@@ -128,6 +135,14 @@ fn apply(cluster: &Cluster<'_>) -> Result<Vec<Applied>, Error> {
         applied.push(apply_one(cluster, manifest)?);
     }
     Ok(applied)
+}
+
+/// Gives the operator the certificate of the provider's authority, which only the provider has.
+fn trust(cluster: &Cluster<'_>, provider: &Provider) -> Result<(), Error> {
+    let path = cluster.plane.dir().join("ca.crt");
+    fs::write(&path, &provider.authority)?;
+    let from = format!("--from-file={}", path.display());
+    cluster.kubectl(&["create", "-n", NAMESPACE, "configmap", "corporate-ca", &from]).map(drop)
 }
 
 fn apply_one(cluster: &Cluster<'_>, manifest: Manifest) -> Result<Applied, Error> {
@@ -192,6 +207,7 @@ async fn stay(cluster: &Cluster<'_>, operator: &mut Operator, log: &Path) -> Res
         "kubectl get identity -A
 kubectl explain idp.spec
 kubectl wait -n {NAMESPACE} --for=condition=Ready idp/login
+kubectl describe -n {NAMESPACE} idp/example-failed
 kubectl describe -n {NAMESPACE} tjs/seed-value
 kubectl delete -n {NAMESPACE} secret/acme-jwt        # the operator makes a new one
 curl -s http://{}/metrics
