@@ -57,7 +57,10 @@ async fn metrics_logs_and_events_tell_all_but_who() {
     }
     // Objects are named where there is one value each.
     let named: Vec<&str> = samples(&metrics).filter(|line| line.contains(&scene.namespace)).collect();
-    assert!(matches!(named[..], [one] if one.starts_with("idp_operator_keys_verified_timestamp_seconds")), "{named:#?}");
+    assert!(
+        matches!(named[..], [one] if one.starts_with("idp_operator_keys_verified_timestamp_seconds")),
+        "{named:#?}"
+    );
     let (_, log) = operator.terminate();
     lines_are_json_and_name_the_object(&log);
     let events = scene.api::<k8s_openapi::api::events::v1::Event>().list(&kube::api::ListParams::default()).await;
