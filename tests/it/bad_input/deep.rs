@@ -1,5 +1,7 @@
 //! Claims of an example that are nested deeper than JSON is read: the API server takes them.
 
+use std::time::{Duration, Instant};
+
 use idp_operator::api::IdentityProvider;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{Patch, PatchParams};
@@ -9,27 +11,41 @@ use super::Kind;
 use crate::support::{
     Scene,
     key_server::{ED25519, jwks},
+    scene::PATIENCE,
 };
 
-/// Creates one. It can't be applied: what this very client reads of it would be too deep.
+/// Creates one, and waits until it is ready. Only its text can be read: what it holds is too deep for this client as well.
 async fn create(scene: &Scene, name: &str, depth: usize) {
     let claims = format!("{}1{}", r#"{"a":"#.repeat(depth), "}".repeat(depth));
-    let mut spec = Kind::Idp.with(&json!({ "issuer": name }));
+    let mut spec = Kind::Idp.with(&json!({ "issuer": name, "keysFrom": keys_from() }));
     spec["examples"] =
         json!([{ "name": "deep", "claims": "CLAIMS", "at": "2026-01-31T12:00:00Z", "expect": "Reject" }]);
     let object = json!({
         "apiVersion": "idp-operator.dev/v1alpha1", "kind": "IdentityProvider", "metadata": { "name": name }, "spec": spec,
     });
     let url = format!("/apis/idp-operator.dev/v1alpha1/namespaces/{}/identityproviders", scene.namespace);
-    let request = http::Request::post(url).header("content-type", "application/json");
+    let request = http::Request::post(&url).header("content-type", "application/json");
     let body = object.to_string().replace("\"CLAIMS\"", &claims);
     scene.client.request_text(request.body(body.into_bytes()).unwrap()).await.unwrap();
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let request = http::Request::get(format!("{url}/{name}")).body(Vec::new()).unwrap();
+        let text = scene.client.request_text(request).await.unwrap();
+        if text.contains(r#""message":"1 key is published""#) {
+            return;
+        }
+        assert!(Instant::now() < deadline, "{name} does not become ready");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+fn keys_from() -> Value {
+    json!({ "configMapKeyRef": { "name": "source", "key": "jwks.json" } })
 }
 
 /// A good one is made, and answered by the operator.
 async fn is_served(scene: &Scene, name: &str) {
-    let keys = json!({ "configMapKeyRef": { "name": "source", "key": "jwks.json" } });
-    scene.apply::<IdentityProvider>(name, Kind::Idp.with(&json!({ "issuer": name, "keysFrom": keys }))).await;
+    scene.apply::<IdentityProvider>(name, Kind::Idp.with(&json!({ "issuer": name, "keysFrom": keys_from() }))).await;
     scene.verdict::<IdentityProvider>(name, "True", "Ready").await;
 }
 
