@@ -225,7 +225,7 @@ impl HasCore for IdentityProviderStatus {
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct KeysStatus {
-    /// Number of published keys, 1..64.
+    /// Number of published keys, at most 64.
     #[schemars(range(min = 0, max = 64))]
     pub count: i64,
 

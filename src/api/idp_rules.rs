@@ -136,7 +136,7 @@ pub fn audiences() -> Value {
     json!([
         rule(
             "self.all(audience, size(audience) == 0 || (size(audience.trim()) > 0 && audience.trim() == audience))",
-            "audiences must be without white space around them, and not blank",
+            "audiences must each be without white space around it, and not blank",
         ),
         unique("audiences"),
     ])
@@ -150,7 +150,7 @@ pub fn algorithms() -> Value {
 
 /// These lists are no `set`: of one, server-side apply would never remove what a default put in.
 fn unique(field: &str) -> Value {
-    rule("self.all(one, self.exists_one(other, one == other))", &format!("{field} must have nothing twice"))
+    rule("self.all(one, self.exists_one(other, one == other))", &format!("{field} must have no value twice"))
 }
 
 /// Rules on each example.

@@ -128,7 +128,7 @@ impl Fetcher {
         entry.flight = None;
         entry.is_superseded = false;
         let is_verified = result.is_ok();
-        let schedule = Schedule { interval: None, ..entry.schedule() };
+        let schedule = Schedule { is_watched: true, ..entry.schedule() };
         let seen = KeysSeen::after(entry.seen.take(), result.map_err(|error| (error, None)), now, schedule);
         entry.seen = Some(seen.clone());
         if is_verified {
@@ -149,6 +149,7 @@ impl Fetcher {
         let mut known = lock(&self.known);
         let entry = known.get_mut(key).filter(|entry| entry.uid == uid && entry.source == *source)?;
         let seen = entry.seen.take_if(|seen| seen.good.is_none() && seen.lost.is_none())?;
+        self.verified(key, at);
         let seen = KeysSeen { good: Some((keys, at)), ..seen }.under(&entry.terms.algorithms);
         entry.seen = Some(seen.clone());
         Some(seen)
@@ -277,6 +278,11 @@ impl Known {
     }
 
     fn schedule(&self) -> Schedule {
-        Schedule { interval: Some(self.terms.interval), stale_after: self.terms.stale_after, spread: rand::random() }
+        Schedule {
+            interval: self.terms.interval,
+            is_watched: false,
+            stale_after: self.terms.stale_after,
+            spread: rand::random(),
+        }
     }
 }

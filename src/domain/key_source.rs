@@ -110,8 +110,10 @@ pub enum Lost {
 /// When a source is looked at again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Schedule {
-    /// Between looks at a source that works. None: it is watched, and looked at when it changes.
-    pub interval: Option<Duration>,
+    /// Between looks at a source that works.
+    pub interval: Duration,
+    /// It is looked at when it changes, too: until then it is what it was.
+    pub is_watched: bool,
     /// For how long the last good keys serve.
     pub stale_after: Duration,
     /// Anything: spreads looks that would come together.
@@ -121,17 +123,18 @@ pub struct Schedule {
 impl Schedule {
     /// After a look that brought good keys.
     fn after_success(&self, now: Timestamp) -> Timestamp {
-        self.interval.map_or(Timestamp::MAX, |interval| later(now, schedule::shorten(interval, self.spread)))
+        later(now, schedule::shorten(self.interval, self.spread))
     }
 
     /// After so many failed ones. What the endpoint asks for (`Retry-After`) is obeyed up to an hour or a quarter of the
     /// time that the last good keys serve: who answers it could be anybody.
     fn after_failure(&self, now: Timestamp, failures: u32, retry_after: Option<Duration>) -> Timestamp {
+        if self.is_watched {
+            return self.after_success(now);
+        }
         let most = LONGEST_RETRY_AFTER.min(self.stale_after / 4);
         let asked = retry_after.unwrap_or_default().min(most);
-        self.interval.map_or(Timestamp::MAX, |interval| {
-            later(now, schedule::backoff(failures, self.spread).min(interval).max(asked))
-        })
+        later(now, schedule::backoff(failures, self.spread).min(self.interval).max(asked))
     }
 }
 
@@ -163,7 +166,11 @@ impl KeysSeen {
         let (good, lost) = if is_in_doubt { (None, Some(Lost::InDoubt)) } else { (good, lost) };
         // While it works it is looked at every interval, or watched; if it was not, as the object was suspended, age counts
         // from when it would have been.
-        let floor = if was_good { earlier(now, schedule.interval.unwrap_or_default()) } else { Timestamp::MIN };
+        let floor = match (was_good, schedule.is_watched) {
+            (false, _) => Timestamp::MIN,
+            (true, false) => earlier(now, schedule.interval),
+            (true, true) => now,
+        };
         let good = good.map(|(keys, at)| (keys, at.max(floor)));
         let next = schedule.after_failure(now, failures, retry_after);
         Self { last: Err(error), good, lost, failures, next }
@@ -221,10 +228,14 @@ mod tests {
     const KEYS: &[u8] =
         br#"{"keys":[{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
 
-    const EVERY: Schedule =
-        Schedule { interval: Some(Duration::from_mins(5)), stale_after: Duration::from_hours(24), spread: 0 };
+    const EVERY: Schedule = Schedule {
+        interval: Duration::from_mins(5),
+        is_watched: false,
+        stale_after: Duration::from_hours(24),
+        spread: 0,
+    };
 
-    const WATCHED: Schedule = Schedule { interval: None, ..EVERY };
+    const WATCHED: Schedule = Schedule { is_watched: true, ..EVERY };
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(second).unwrap()
@@ -305,10 +316,12 @@ mod tests {
     #[test]
     fn what_is_watched_is_good_until_the_moment_when_it_turns_bad() {
         let seen = KeysSeen::after(None, Ok(good()), at(0), WATCHED);
-        assert_eq!((seen.next, seen.stale_at(EVERY.stale_after)), (Timestamp::MAX, None));
+        assert_eq!((seen.next, seen.stale_at(EVERY.stale_after)), (at(300), None));
         let seen = KeysSeen::after(Some(seen), failed(KeysError::Unresolved), at(200_000), WATCHED);
-        assert_eq!((seen.good.clone(), seen.next), (Some((good(), at(200_000))), Timestamp::MAX));
+        assert_eq!((seen.good.clone(), seen.next), (Some((good(), at(200_000))), at(200_300)));
         assert_eq!(seen.stale_at(EVERY.stale_after), Some(at(286_400)));
+        let seen = KeysSeen::after(Some(seen), failed(KeysError::Unresolved), at(286_300), WATCHED);
+        assert_eq!(seen.good, Some((good(), at(200_000))));
         assert!(!seen.is_stale(EVERY.stale_after, at(286_399)));
         assert!(seen.is_stale(EVERY.stale_after, at(286_400)));
     }

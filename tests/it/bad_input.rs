@@ -206,9 +206,14 @@ impl Answer {
     }
 }
 
-/// Waits until every object's status answers so. Told apart by name, all at once.
+/// Waits until every object's status answers so. Told apart by name, all at once; a message may hold `<name>`.
 async fn expect_answers<K: Ours>(scene: &Scene, expected: BTreeMap<String, Answer>) {
     let deadline = Instant::now() + PATIENCE;
+    let named = |(name, answer): (String, Answer)| {
+        let message = answer.message.replace("<name>", &name);
+        (name, Answer { message, ..answer })
+    };
+    let expected: BTreeMap<String, Answer> = expected.into_iter().map(named).collect();
     loop {
         let list = scene.api::<K>().list(&kube::api::ListParams::default()).await.unwrap();
         let is: BTreeMap<_, _> =

@@ -97,7 +97,7 @@ fn judgement(object: &IdentityProvider, seen: &Observed, output: Output, served:
     Judgement {
         findings,
         ready_reason: Reason::Ready.into(),
-        ready_message: served.map(published_message).unwrap_or_default(),
+        ready_message: served.map(|keys| published_message(object, keys)).unwrap_or_default(),
     }
 }
 
@@ -123,7 +123,7 @@ fn problem_of(condition: &str, seen: &Observed, served: Option<&KeySet>) -> Opti
 fn published(object: &IdentityProvider, output: Output) -> Finding {
     let name = || configmap::name(object);
     match output {
-        Output::Published => Finding::succeeded(PUBLISHED, "the ConfigMap is as it ought to be"),
+        Output::Published => Finding::succeeded(PUBLISHED, format!("ConfigMap '{}' is as it ought to be", name())),
         Output::NotOurs => Finding::failed(PUBLISHED, publish_conflict(&name())),
         Output::Immutable => Finding::failed(PUBLISHED, publish_immutable(&name())),
         Output::None => Finding::not_evaluated(PUBLISHED),
@@ -175,17 +175,17 @@ fn audience_checked(spec: &IdentityProviderSpec) -> Finding {
     }
 }
 
-fn published_message(keys: &KeySet) -> String {
-    match keys.count() {
-        1 => "1 key is published".to_owned(),
-        count => format!("{count} keys are published"),
-    }
+fn published_message(object: &IdentityProvider, keys: &KeySet) -> String {
+    let count = match keys.count() {
+        1 => "1 key is".to_owned(),
+        count => format!("{count} keys are"),
+    };
+    format!("{count} published in ConfigMap '{}'", configmap::name(object))
 }
 
 /// Until the next look, or until keys turn stale. A look that is due is under way: its end wakes the object.
 fn wait(object: &IdentityProvider, seen: &Observed) -> Option<Duration> {
-    let next = Some(seen.keys.next).filter(|next| *next < Timestamp::MAX);
-    let times = [next, seen.keys.stale_at(object.spec.keys.stale_after.into())];
+    let times = [Some(seen.keys.next), seen.keys.stale_at(object.spec.keys.stale_after.into())];
     let next = times.into_iter().flatten().filter(|time| *time > seen.now).min()?;
     Some(next.duration_since(seen.now).unsigned_abs())
 }
@@ -344,12 +344,10 @@ mod tests {
         assert_eq!(seconds(&seen(Some(0), Ok(()), 10)), Some(60));
         assert_eq!(seconds(&seen(Some(0), unreachable(), 24 * HOUR - 20)), Some(20));
         assert_eq!(seconds(&seen(Some(0), unreachable(), 24 * HOUR + 20)), Some(60));
-        // While a look is under way there is nothing to look at, nor where one is made when something changes.
-        for next in [at(10), Timestamp::MAX] {
-            let mut due = seen(None, unreachable(), 10);
-            due.keys.next = next;
-            assert_eq!(wait(&object(&json!({})), &due), None);
-        }
+        // While a look is under way there is nothing to look at.
+        let mut due = seen(None, unreachable(), 10);
+        due.keys.next = due.now;
+        assert_eq!(wait(&object(&json!({})), &due), None);
     }
 
     #[rstest]

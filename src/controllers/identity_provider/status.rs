@@ -118,6 +118,24 @@ pub fn rotation_notice(old: Option<&IdentityProviderStatus>, new: &IdentityProvi
     is_rotated.then(|| Notice {
         warning: false,
         reason: "SigningKeysRotated".to_owned(),
-        note: format!("the published keys changed: there are {} now", new.count),
+        note: format!(
+            "the published keys changed: {} added, {} removed, {} now",
+            listed(&new.key_ids, &old.key_ids),
+            listed(&old.key_ids, &new.key_ids),
+            new.count
+        ),
     })
+}
+
+/// The ids of these that are not among the others; a few of many.
+fn listed(these: &[String], others: &[String]) -> String {
+    const MOST: usize = 4;
+    let mut ids: Vec<String> = these.iter().filter(|id| !others.contains(id)).map(|id| format!("'{id}'")).collect();
+    let more = ids.len().saturating_sub(MOST);
+    ids.truncate(MOST);
+    match (ids.is_empty(), more) {
+        (true, _) => "none".to_owned(),
+        (false, 0) => ids.join(", "),
+        (false, more) => format!("{} and {more} more", ids.join(", ")),
+    }
 }

@@ -33,7 +33,7 @@ pub fn trust_problem(error: &TrustError) -> Problem {
             404,
             NOT_FOUND,
             "/spec/tls/caBundleRef",
-            format!("tls.caBundleRef must name {} of this namespace: {}", a_key(kind), not_found(kind, name, key)),
+            format!("tls.caBundleRef: {}", not_found(kind, name, key)),
         ),
         TrustError::Inline(error) => invalid_bundle("/spec/tls/caBundle", format!("tls.caBundle {}", error.detail())),
         TrustError::Referenced(kind, name, key, error) => invalid_bundle(
@@ -45,13 +45,9 @@ pub fn trust_problem(error: &TrustError) -> Problem {
 
 const NOT_FOUND: &str = "Reference not found";
 
-fn a_key(kind: &str) -> String {
-    format!("a key of a {kind}")
-}
-
 /// The same for what is missing and for what may not be read.
 fn not_found(kind: &str, name: &str, key: &str) -> String {
-    format!("{kind} '{name}' with the key '{key}' was not found")
+    format!("{kind} '{name}' must be in this namespace and have data with the key '{key}': create it, or name another")
 }
 
 fn invalid_bundle(pointer: &'static str, message: String) -> Problem {
@@ -84,11 +80,7 @@ pub fn fetch_result(error: Option<KeysError>) -> &'static str {
 }
 
 fn keys_not_found(name: &str, key: &str, served: bool) -> Problem {
-    let cause = format!(
-        "keysFrom.configMapKeyRef must name {} of this namespace: {}",
-        a_key("ConfigMap"),
-        not_found("ConfigMap", name, key)
-    );
+    let cause = format!("keysFrom.configMapKeyRef: {}", not_found("ConfigMap", name, key));
     problem(Reason::ReferenceNotFound, Weight::Waits, 404, NOT_FOUND, CONFIG_MAP, cause, served)
 }
 

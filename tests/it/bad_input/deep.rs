@@ -31,7 +31,7 @@ async fn create(scene: &Scene, name: &str, depth: usize) {
     loop {
         let request = http::Request::get(format!("{url}/{name}")).body(Vec::new()).unwrap();
         let text = scene.client.request_text(request).await.unwrap();
-        if text.contains(r#""message":"1 key is published""#) {
+        if text.contains(r#""message":"1 key is published in ConfigMap"#) {
             return;
         }
         assert!(Instant::now() < deadline, "{name} does not become ready");

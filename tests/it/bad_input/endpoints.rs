@@ -16,7 +16,7 @@ pub fn told(error: &str, reason: &str, message: &str) -> Answer {
 }
 
 pub fn published(message: &str) -> Answer {
-    Answer::new("True Ready", message, &[])
+    Answer::new("True Ready", &format!("{message} in ConfigMap '<name>-jwks'"), &[])
 }
 
 /// An object for each endpoint, and what its status answers.

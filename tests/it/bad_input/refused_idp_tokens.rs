@@ -25,7 +25,7 @@ fn unsupported(value: &str, supported: &[&str]) -> Says {
 
 #[tokio::test]
 async fn names_audiences_and_algorithms() {
-    const AUDIENCES: &str = "audiences must be without white space around them, and not blank";
+    const AUDIENCES: &str = "audiences must each be without white space around it, and not blank";
     let name = |what, name: Value, says| (what, "displayName", json!({ "displayName": name }), says);
     let audiences = |what, field, list: Value, says| (what, field, json!({ "audiences": list }), says);
     let algorithms = |what, field, list: Value, says| (what, field, json!({ "algorithms": list }), says);
@@ -42,7 +42,7 @@ async fn names_audiences_and_algorithms() {
         audiences("blank", "spec.audiences", json!(["api", " "]), Whole(AUDIENCES)),
         audiences("white space before", "spec.audiences", json!([" api"]), Whole(AUDIENCES)),
         audiences("line break after", "spec.audiences", json!(["api\n"]), Whole(AUDIENCES)),
-        audiences("twice", "spec.audiences", json!(["a", "b", "a"]), Whole("audiences must have nothing twice")),
+        audiences("twice", "spec.audiences", json!(["a", "b", "a"]), Whole("audiences must have no value twice")),
         audiences("a string", "audiences", json!("api"), Apply("expected list, got &{api}")),
         algorithms(
             "none",
@@ -55,7 +55,7 @@ async fn names_audiences_and_algorithms() {
         algorithms("lower case", "algorithms[0]", json!(["rs256"]), unsupported("rs256", ALGORITHMS)),
         algorithms("empty", "algorithms[0]", json!([""]), unsupported("", ALGORITHMS)),
         algorithms("unsupported", "algorithms[0]", json!(["ES512"]), unsupported("ES512", ALGORITHMS)),
-        algorithms("twice", "spec.algorithms", json!(["RS256", "RS256"]), Whole("algorithms must have nothing twice")),
+        algorithms("twice", "spec.algorithms", json!(["RS256", "RS256"]), Whole("algorithms must have no value twice")),
         algorithms(
             "ten",
             "algorithms",

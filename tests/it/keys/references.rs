@@ -74,8 +74,8 @@ async fn a_bundle_in_a_config_map_is_watched() {
     idp.comes_to("False ReferenceNotFound ReferencesResolved-ReferenceNotFound: no output").await;
     assert_eq!(
         message(&idp).await,
-        "tls.caBundleRef must name a key of a ConfigMap of this namespace: ConfigMap 'authorities' with the key 'ca.crt' was not \
-         found"
+        "tls.caBundleRef: ConfigMap 'authorities' must be in this namespace and have data with the key 'ca.crt': create it, or \
+         name another"
     );
     let link = json!({ "userId": "1", "idpRef": { "name": "login" }, "idpUserId": "2", "idpUserName": "3" });
     scene.apply::<UserIdpAuthenticator>("link", link).await;
