@@ -18,6 +18,7 @@ mod consumers;
 mod contest;
 mod crash;
 mod crds;
+mod examples;
 mod fetch;
 mod hygiene;
 mod identity_provider;
