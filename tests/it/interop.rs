@@ -7,7 +7,6 @@ mod provider;
 mod published;
 mod rotation;
 mod tenant;
-pub mod tokens;
 
 use std::{
     io::Write as _,

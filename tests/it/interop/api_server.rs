@@ -12,11 +12,9 @@ use k8s_openapi::api::authentication::v1::SelfSubjectReview;
 use kube::{Api, Client, api::PostParams};
 use serde_json::{Value, json};
 
-use super::{
-    published::Publisher,
-    tokens::{Key, but, claims, jwks},
-};
+use super::published::Publisher;
 use crate::support::KeyServer;
+use crate::support::tokens::{Key, but, claims, jwks};
 
 /// It finds the keys of an issuer in seconds, and sees another file within a minute.
 const PATIENCE: Duration = Duration::from_secs(90);

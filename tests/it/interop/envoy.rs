@@ -9,9 +9,12 @@ use serde_json::{Value, json};
 use super::{
     gateway::{Answer, Gateway, Site},
     published::Publisher,
+};
+use crate::support::{
+    KeyServer,
+    scene::PATIENCE,
     tokens::{Key, but, claims, jwks},
 };
-use crate::support::{KeyServer, scene::PATIENCE};
 
 const ISSUER: &str = "https://login.example.com";
 const NOT_FOR_US: &str = "Audiences in Jwt are not allowed";

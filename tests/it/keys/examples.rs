@@ -4,9 +4,10 @@ use idp_operator::api::{IdentityProvider, UserIdpAuthenticator};
 use serde_json::{Value, json};
 
 use super::Idp;
-use crate::{
-    interop::tokens::{Key, jwks},
-    support::{Scene, scene::core},
+use crate::support::{
+    Scene,
+    scene::core,
+    tokens::{Key, jwks},
 };
 
 const ISSUER: &str = "https://login.example.com";

@@ -1,6 +1,6 @@
 //! Each way from one state of keys to the next, as a table: what happens, and what is told after it.
 
-use std::{iter::Peekable, vec::IntoIter};
+use std::{iter::Peekable, time::Duration, vec::IntoIter};
 
 use futures::future;
 use idp_operator::api::IdentityProvider;
@@ -263,7 +263,17 @@ async fn every_way_from_one_state_of_keys_to_the_next() {
         match operator.take() {
             Some(running) if !is_up => running.drained().await,
             Some(running) => operator = Some(running),
-            None => operator = Some(scene.operator().await),
+            None => {
+                let started = scene.operator().await;
+                // What was told before the stop is told until all are judged anew.
+                #[allow(clippy::cast_precision_loss)] // some
+                while started.metric("idp_operator_reconciles_total", &["IdentityProvider"]).await < lives.len() as f64
+                {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                operator = Some(started);
+            }
         }
         future::join_all(lives.iter_mut().map(|(idp, events)| async move {
             idp.live(events, is_up).await;

@@ -10,6 +10,7 @@ pub mod proxy;
 pub mod raw_server;
 pub mod scene;
 pub mod tenant;
+pub mod tokens;
 
 pub use history::History;
 pub use key_server::KeyServer;
