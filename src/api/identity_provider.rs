@@ -1,5 +1,6 @@
 //! `IdentityProvider`: a JWT identity provider (seed: `Update JWT Identity Provider`).
 
+mod claims;
 mod source;
 mod tokens;
 
@@ -9,6 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use self::{
+    claims::Claims,
     source::{BundleKind, CaBundleRef, ConfigMapKeyRef, Keys, KeysFrom, Publish, Tls},
     tokens::{Algorithm, Example, Expectation},
 };
@@ -37,6 +39,12 @@ use super::{
     printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].reason"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
     printcolumn(name = "State", type_ = "string", json_path = ".spec.state", priority = 1),
+    printcolumn(
+        name = "Reachable",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type=='KeysReachable')].status",
+        priority = 1
+    ),
     printcolumn(name = "Keys-Endpoint", type_ = "string", json_path = ".spec.keysEndpoint", priority = 1),
     printcolumn(
         name = "Message",
@@ -92,7 +100,7 @@ pub struct IdentityProviderSpec {
     #[serde(default = "tokens::default_linking_allowed")]
     pub linking_allowed: bool,
 
-    /// The audiences of the JWT, at most 16 of 1 to 200 characters: any one of them must be in the claim `aud`, byte for
+    /// The audiences of the JWT, 1 to 16 of 1 to 200 characters: any one of them must be in the claim `aud`, byte for
     /// byte. Absent: `aud` is not checked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(
@@ -138,7 +146,8 @@ pub struct IdentityProviderSpec {
     #[serde(default)]
     pub allow_insecure_http: bool,
 
-    /// The certificate authorities that `keysEndpoint` is trusted by, instead of the operator's own.
+    /// The certificate authorities that `keysEndpoint` is trusted by, instead of the operator's own: exactly one of
+    /// `caBundle` and `caBundleRef`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-kubernetes-validations" = idp_rules::tls()))]
     pub tls: Option<Tls>,
@@ -252,7 +261,7 @@ pub struct KeysStatus {
     /// When the set of keys last changed.
     pub change_time: Time,
 
-    /// When these keys were last seen at their source: written with a changed set, and when `KeysReachable` or
-    /// `KeysValid` turns False.
+    /// When these keys were last seen at their source: written with a changed set, and when `ReferencesResolved`,
+    /// `KeysReachable` or `KeysValid` turns False.
     pub verified_time: Time,
 }

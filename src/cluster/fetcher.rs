@@ -24,7 +24,7 @@ use crate::{
     api::identity_provider::Algorithm,
     domain::{
         jwks::KeySet,
-        key_source::{KeySource, KeysError, KeysSeen, Lost, Place, Schedule},
+        key_source::{KeySource, KeysError, KeysSeen, LONGEST_TURN, Lost, Place, Schedule},
         verdicts::identity_provider_keys::fetch_result,
     },
 };
@@ -73,10 +73,12 @@ struct Known {
     took: Duration,
 }
 
-/// A fetch under way. Dropped, it ends.
+/// A fetch under way, or waiting for its turn. Dropped, it ends.
 struct Flight {
     number: u64,
     task: AbortHandle,
+    since: Timestamp,
+    has_begun: bool,
 }
 
 impl Drop for Flight {
@@ -103,14 +105,26 @@ impl Fetcher {
         now: Timestamp,
     ) -> Option<KeysSeen> {
         let mut known = lock(&self.known);
-        let entry = entry(&mut known, key, uid, (source, terms));
+        let entry = self.entry(&mut known, key, uid, (source, terms));
+        entry.seen = entry.seen.take().map(|seen| seen.as_of(now, terms.interval));
         let is_asked = entry.adopt(terms, now);
-        let due = entry.seen.as_ref().is_none_or(|seen| seen.next <= now);
-        if is_asked || ((due || entry.is_superseded) && entry.flight.is_none()) {
-            // What was under way is for what was asked before.
-            entry.flight = self.start(key, entry);
+        let is_due = entry.is_superseded || entry.seen.as_ref().is_none_or(|seen| seen.next <= now);
+        // One that is finished but has not landed panicked.
+        let is_wanted = match entry.flight.as_ref().filter(|flight| !flight.task.is_finished()) {
+            None => is_asked || is_due,
+            // What has begun is for what was asked before.
+            Some(flight) => is_asked && flight.has_begun,
+        };
+        if is_wanted {
+            entry.flight = self.start(key, &source.place, now);
+            // For so long it has been waited for, however long the object was suspended.
+            if let Some(seen) = entry.seen.as_mut() {
+                seen.next = now;
+            }
         }
-        entry.seen.clone().filter(|_| !(entry.is_superseded && entry.flight.is_some()))
+        let waits = |flight: &Flight| flight.since.checked_add(LONGEST_TURN).is_ok_and(|end| now < end);
+        let is_awaited = entry.is_superseded && entry.flight.as_ref().is_some_and(waits);
+        entry.seen.clone().filter(|_| !is_awaited)
     }
 
     /// A look that needs no fetch came to this. Returns what is known by it.
@@ -123,7 +137,7 @@ impl Fetcher {
         now: Timestamp,
     ) -> KeysSeen {
         let mut known = lock(&self.known);
-        let entry = entry(&mut known, key, uid, (source, terms));
+        let entry = self.entry(&mut known, key, uid, (source, terms));
         entry.adopt(terms, now);
         entry.flight = None;
         entry.is_superseded = false;
@@ -155,12 +169,16 @@ impl Fetcher {
         Some(seen)
     }
 
-    /// The last good keys are withdrawn for their age: only a good look brings any back.
-    pub fn expire(&self, key: &ObjectKey, uid: &str, source: &KeySource) {
+    /// The last good keys are withdrawn for their age: only a good look brings any back. Returns what is known by it: a look
+    /// may have brought some meanwhile.
+    pub fn expire(&self, key: &ObjectKey, uid: &str, source: &KeySource, now: Timestamp) -> Option<KeysSeen> {
         let mut known = lock(&self.known);
-        if let Some(entry) = known.get_mut(key).filter(|entry| entry.uid == uid && entry.source == *source) {
-            entry.seen = entry.seen.take().map(|seen| seen.without(Lost::Stale));
-        }
+        let entry = known.get_mut(key).filter(|entry| entry.uid == uid && entry.source == *source)?;
+        let seen = entry.seen.take()?;
+        let is_stale = seen.is_stale(entry.terms.stale_after, now);
+        let seen = if is_stale { seen.without(Lost::Stale) } else { seen };
+        entry.seen = Some(seen.clone());
+        Some(seen)
     }
 
     /// The object is suspended: no calls are made for it.
@@ -177,21 +195,26 @@ impl Fetcher {
         }
     }
 
-    fn start(&self, key: &ObjectKey, entry: &Known) -> Option<Flight> {
-        let (Place::Endpoint(url), Some(trust)) = (entry.source.place.clone(), entry.terms.trust.clone()) else {
-            return None;
-        };
+    fn start(&self, key: &ObjectKey, place: &Place, now: Timestamp) -> Option<Flight> {
+        let Place::Endpoint(url) = place.clone() else { return None };
         let number = self.flights.fetch_add(1, Ordering::Relaxed);
-        let (algorithms, is_slow) = (entry.terms.algorithms.clone(), entry.took > SLOW);
         let (this, key) = (self.clone(), key.clone());
         let task = tokio::spawn(async move {
+            let Some(is_slow) = this.of_flight(&key, number, |entry| entry.took > SLOW) else { return };
             let _place = this.pools.enter(&key.namespace, is_slow).await;
+            // As it is wanted now, not when it began to wait.
+            let Some(Some((trust, algorithms))) = this.of_flight(&key, number, Known::begin) else { return };
             let started = Instant::now();
             let result = this.fetch(&url, &trust, &algorithms).await;
-            let took = started.elapsed();
-            this.landed(key, number, result, took);
+            this.landed(key, number, result, started.elapsed());
         });
-        Some(Flight { number, task: task.abort_handle() })
+        Some(Flight { number, task: task.abort_handle(), since: now, has_begun: false })
+    }
+
+    /// What this says of the entry whose flight has the number, if that is still awaited.
+    fn of_flight<T>(&self, key: &ObjectKey, number: u64, say: impl FnOnce(&mut Known) -> T) -> Option<T> {
+        let mut known = lock(&self.known);
+        known.get_mut(key).filter(|entry| entry.flight.as_ref().is_some_and(|flight| flight.number == number)).map(say)
     }
 
     async fn fetch(&self, url: &str, trust: &Trust, algorithms: &[Algorithm]) -> Fetched {
@@ -205,11 +228,8 @@ impl Fetcher {
         let label = fetch_result(result.as_ref().err().map(|(error, _)| *error));
         self.metrics.keys_fetches.get_or_create(&FetchLabels { result: label }).inc();
         let now = Timestamp::now();
-        {
-            let mut known = lock(&self.known);
-            let is_awaited = |entry: &&mut Known| entry.flight.as_ref().is_some_and(|flight| flight.number == number);
-            // Meanwhile the object may be gone, or something else be asked for.
-            let Some(entry) = known.get_mut(&key).filter(is_awaited) else { return };
+        // Meanwhile the object may be gone, or something else be asked for.
+        let is_told = self.of_flight(&key, number, |entry| {
             entry.flight = None;
             entry.is_superseded = false;
             entry.took = took;
@@ -217,8 +237,25 @@ impl Fetcher {
                 self.verified(&key, now);
             }
             entry.seen = Some(KeysSeen::after(entry.seen.take(), result, now, entry.schedule()));
+        });
+        if is_told.is_some() {
+            (self.wake)(key);
         }
-        (self.wake)(key);
+    }
+
+    fn entry<'a>(
+        &self,
+        known: &'a mut HashMap<ObjectKey, Known>,
+        key: &ObjectKey,
+        uid: &str,
+        (source, terms): (&KeySource, &Terms),
+    ) -> &'a mut Known {
+        let entry = known.entry(key.clone()).or_insert_with(|| Known::new(uid, source, terms));
+        if entry.uid != uid || entry.source != *source {
+            *entry = Known::new(uid, source, terms);
+            self.metrics.keys_verified.remove(&labels(key));
+        }
+        entry
     }
 
     fn verified(&self, key: &ObjectKey, now: Timestamp) {
@@ -228,19 +265,6 @@ impl Fetcher {
 
 /// Keys, or why there are none and when to come again.
 type Fetched = Result<KeySet, (KeysError, Option<Duration>)>;
-
-fn entry<'a>(
-    known: &'a mut HashMap<ObjectKey, Known>,
-    key: &ObjectKey,
-    uid: &str,
-    (source, terms): (&KeySource, &Terms),
-) -> &'a mut Known {
-    let entry = known.entry(key.clone()).or_insert_with(|| Known::new(uid, source, terms));
-    if entry.uid != uid || entry.source != *source {
-        *entry = Known::new(uid, source, terms);
-    }
-    entry
-}
 
 fn labels(key: &ObjectKey) -> NameLabels {
     NameLabels { namespace: key.namespace.clone(), name: key.name.clone() }
@@ -275,6 +299,14 @@ impl Known {
         }
         self.is_superseded |= is_other;
         is_other || old.refresh != self.terms.refresh
+    }
+
+    /// The fetch begins: who is trusted in it, and which algorithms keys are wanted for.
+    fn begin(&mut self) -> Option<(Trust, Vec<Algorithm>)> {
+        if let Some(flight) = self.flight.as_mut() {
+            flight.has_begun = true;
+        }
+        Some((self.terms.trust.clone()?, self.terms.algorithms.clone()))
     }
 
     fn schedule(&self) -> Schedule {

@@ -1,7 +1,8 @@
-//! JSON from the API server, cut off where it is nested too deep to be read.
+//! JSON from the API server, cut off where it is nested too deep to be read, and without `managedFields`.
 //!
 //! What a user may nest without end, such as the claims of an example, nests in `metadata.managedFields` as well. Beyond
 //! 127 levels `serde_json` gives up, and with it a whole list or watch: one object would stop the work on all of them.
+//! Nobody here reads `managedFields`, which take many times their text in memory.
 
 use std::{
     pin::Pin,
@@ -17,7 +18,13 @@ use tower::{Layer, Service};
 /// Deepest level that is kept. Objects that mean something to us have about ten.
 const MAX_DEPTH: usize = 100;
 
-/// What stands for a value that is nested deeper.
+/// The member that nobody reads.
+const UNREAD: &[u8] = b"managedFields";
+
+/// Deepest level of [`UNREAD`]: in `metadata` of an object in a list. What a user may name so is deeper.
+const UNREAD_DEPTH: usize = 4;
+
+/// What stands for a value that is not kept.
 const CUT_OFF: &[u8] = b"null";
 
 /// Cuts off what is nested too deep in each answer.
@@ -74,6 +81,10 @@ struct Cutter {
     depth: usize,
     in_string: bool,
     escaped: bool,
+    /// So much of the string is as [`UNREAD`] begins; nothing, where it differs.
+    like_unread: Option<usize>,
+    /// The value is at this level that belongs to [`UNREAD`].
+    unread: Option<usize>,
 }
 
 impl Cutter {
@@ -81,9 +92,9 @@ impl Cutter {
     fn cut(&mut self, data: Bytes) -> Bytes {
         let mut kept: Option<Vec<u8>> = None;
         for (position, byte) in data.iter().enumerate() {
-            let keeps = self.depth <= MAX_DEPTH;
+            let keeps = self.keeps();
             self.pass(*byte);
-            let opens = keeps && self.depth > MAX_DEPTH;
+            let opens = keeps && !self.keeps();
             // Nothing is copied as long as nothing is cut off.
             if opens || (!keeps && kept.is_none()) {
                 kept.get_or_insert_with(|| data.get(..position).unwrap_or_default().to_vec());
@@ -97,14 +108,50 @@ impl Cutter {
         kept.map_or(data, Bytes::from)
     }
 
+    fn keeps(&self) -> bool {
+        self.depth <= self.unread.unwrap_or(MAX_DEPTH)
+    }
+
     fn pass(&mut self, byte: u8) {
+        if self.in_string {
+            self.pass_text(byte);
+            return;
+        }
+        let is_unread = self.like_unread == Some(UNREAD.len()) && self.depth <= UNREAD_DEPTH;
+        match byte {
+            b':' | b' ' | b'\n' | b'\r' | b'\t' => return,
+            b'"' => {
+                self.in_string = true;
+                self.like_unread = Some(0);
+                return;
+            }
+            b'{' | b'[' => {
+                if is_unread && self.unread.is_none() {
+                    self.unread = Some(self.depth);
+                }
+                self.depth += 1;
+            }
+            b'}' | b']' => {
+                self.depth = self.depth.saturating_sub(1);
+                self.unread = self.unread.filter(|level| self.depth > *level);
+            }
+            _ => {}
+        }
+        self.like_unread = None;
+    }
+
+    fn pass_text(&mut self, byte: u8) {
         match byte {
             _ if self.escaped => self.escaped = false,
-            b'\\' if self.in_string => self.escaped = true,
-            b'"' => self.in_string = !self.in_string,
-            b'{' | b'[' if !self.in_string => self.depth += 1,
-            b'}' | b']' if !self.in_string => self.depth = self.depth.saturating_sub(1),
-            _ => {}
+            b'\\' => {
+                self.escaped = true;
+                self.like_unread = None;
+            }
+            b'"' => self.in_string = false,
+            _ => {
+                let is_like = |at: &usize| UNREAD.get(*at) == Some(&byte);
+                self.like_unread = self.like_unread.filter(is_like).map(|at| at + 1);
+            }
         }
     }
 }
@@ -173,6 +220,30 @@ mod tests {
         let read: Vec<Value> = serde_json::Deserializer::from_str(&cut).into_iter().map(Result::unwrap).collect();
         assert_eq!((&read[0], &read[2], read.len()), (&json!({ "a": 1 }), &json!([2]), 3));
         assert!(serde_json::from_str::<Value>(&objects).is_err());
+    }
+
+    #[test]
+    fn what_nobody_reads_is_left_out_of_an_object_a_list_and_an_event() {
+        let object =
+            |fields: Value| json!({ "metadata": { "managedFields": fields, "name": "managedFields" }, "spec": [1] });
+        let fields = json!([{ "manager": "\"]}[", "fieldsV1": { "f:a": { "managedFields": [{}] } } }, []]);
+        let lists = |object: Value| {
+            [json!({ "items": [object, object] }), json!({ "type": "ADDED", "object": object }), object.clone()]
+        };
+        for (is, expected) in lists(object(fields)).into_iter().zip(lists(object(Value::Null))) {
+            assert_eq!(cut(&is.to_string(), &[]), expected.to_string());
+            let pretty = serde_json::to_string_pretty(&is).unwrap();
+            assert_eq!(serde_json::from_str::<Value>(&cut(&pretty, &[])).unwrap(), expected);
+        }
+        // Not a value, not another name, and not what is the user's own.
+        for kept in [
+            r#"["managedFields",[1]]"#,
+            r#"{"managedFields":1,"a":[1],"xmanagedFields":[1],"managedFieldsx":[1],"managedField\u0073":[1]}"#,
+            r#"{"items":[{"spec":{"examples":[{"claims":{"managedFields":[1]}}]}}]}"#,
+            r#"{"spec":{"examples":[{"claims":{"managedFields":[1]}}]}}"#,
+        ] {
+            assert_eq!(cut(kept, &[]), kept);
+        }
     }
 
     #[test]

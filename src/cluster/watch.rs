@@ -96,13 +96,16 @@ fn explain(error: &watcher::Error) -> String {
     }
 }
 
+/// Objects a page of a list: all of a page are held at a time, and each may have more than a megabyte.
+const PAGE: u32 = 100;
+
 /// The watch, with a pause after each failure: 0.5 s, doubling to 8 s, as a CRD that is installed later should not be
 /// waited for long. (kube's own back-off starts anew with each attempt to list.)
 fn retrying<K>(api: Api<K>) -> impl Stream<Item = Result<Event<K>, watcher::Error>> + Send
 where
     K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
 {
-    let watch = watcher(api, watcher::Config::default()).boxed();
+    let watch = watcher(api, watcher::Config::default().page_size(PAGE)).boxed();
     stream::unfold((watch, 0u32, false), async |(mut watch, mut failures, has_failed)| {
         if has_failed {
             tokio::time::sleep(Duration::from_millis(500 << failures.saturating_sub(1).min(4))).await;

@@ -17,7 +17,7 @@ use crate::{
         metrics::Metrics,
         sync::lock,
     },
-    domain::secret_output::OutputFacts,
+    domain::{examples::ExamplesVerdict, secret_output::OutputFacts},
 };
 
 /// What every reconcile has at hand.
@@ -34,6 +34,8 @@ pub struct Context {
     pub metrics: Metrics,
     /// What was found in, or written to, outputs; good as long as their resourceVersion stays.
     pub outputs: Outputs,
+    /// What became of examples.
+    pub examples: Examples,
     /// Failed reconciles in a row.
     pub failures: Failures,
     /// Objects that can't be read.
@@ -93,6 +95,29 @@ impl Outputs {
             Some(published) => lock(&self.configmaps).insert(key.clone(), published),
             None => lock(&self.configmaps).remove(key),
         };
+    }
+}
+
+/// Remembers what became of an object's examples, by a digest of all that this depends on.
+#[derive(Default)]
+pub struct Examples {
+    verdicts: Mutex<HashMap<ObjectKey, (String, ExamplesVerdict)>>,
+}
+
+impl Examples {
+    /// What became of them, judged if that is not known.
+    pub fn judged(&self, key: &ObjectKey, digest: &str, judge: impl FnOnce() -> ExamplesVerdict) -> ExamplesVerdict {
+        if let Some((_, verdict)) = lock(&self.verdicts).get(key).filter(|(known, _)| known == digest) {
+            return verdict.clone();
+        }
+        let verdict = judge();
+        lock(&self.verdicts).insert(key.clone(), (digest.to_owned(), verdict.clone()));
+        verdict
+    }
+
+    /// The object is gone.
+    pub fn forget(&self, key: &ObjectKey) {
+        lock(&self.verdicts).remove(key);
     }
 }
 

@@ -117,7 +117,10 @@ impl Managed for IdentityProvider {
             }
         }
         match (old, new) {
-            (Some(old), None) => ctx.fetcher.forget(&old.key()),
+            (Some(old), None) => {
+                ctx.fetcher.forget(&old.key());
+                ctx.examples.forget(&old.key());
+            }
             (_, Some(new)) if new.meta().deletion_timestamp.is_some() => ctx.fetcher.forget(&new.key()),
             (_, Some(new)) if new.spec.suspend => ctx.fetcher.halt(&new.key()),
             _ => {}

@@ -23,7 +23,7 @@ use crate::{
         report::report,
     },
     desired::status::{self, Subject},
-    domain::{schedule, verdict::Judgement},
+    domain::{key_source::LONGEST_TURN, schedule, verdict::Judgement},
 };
 
 /// Bound on a reconcile, all its calls included. kube retries calls on its own, for minutes if it is let.
@@ -47,7 +47,8 @@ pub enum Reads {
 /// What a look at an object came to.
 #[derive(Debug)]
 pub enum Step<S> {
-    /// Something is on its way and will wake the object: nothing is said until then.
+    /// Something is on its way and will wake the object: nothing is said until then. Looked at again after a while all the
+    /// same, as it may be long in coming.
     Wait,
     /// A verdict.
     Judged(Box<Verdict<S>>),
@@ -136,7 +137,7 @@ where
         return Ok(Action::await_change());
     }
     match attempt(|reads| step(object.clone(), ctx.clone(), reads)).await? {
-        Step::Wait => Ok(Action::await_change()),
+        Step::Wait => Ok(Action::requeue(LONGEST_TURN)),
         Step::Judged(verdict) => {
             // Of what was done; before the status, as nobody would know of it any more if that could not be written.
             for notice in &verdict.notices {

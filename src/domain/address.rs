@@ -6,12 +6,14 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use ipnet::IpNet;
 
 /// Cloud metadata services: never called, whatever is allowed.
-const METADATA: [IpAddr; 6] = [
+const METADATA: [IpAddr; 8] = [
     IpAddr::V4(Ipv4Addr::new(169, 254, 169, 254)),
     IpAddr::V4(Ipv4Addr::new(100, 100, 100, 200)),
     IpAddr::V4(Ipv4Addr::new(168, 63, 129, 16)),
     IpAddr::V4(Ipv4Addr::new(192, 0, 0, 192)),
     IpAddr::V6(Ipv6Addr::new(0xfd00, 0x0ec2, 0, 0, 0, 0, 0, 0x0254)),
+    IpAddr::V6(Ipv6Addr::new(0xfd00, 0x0ec2, 0, 0, 0, 0, 0, 0x0023)),
+    IpAddr::V6(Ipv6Addr::new(0xfd00, 0x0042, 0, 0, 0, 0, 0, 0x0042)),
     IpAddr::V6(Ipv6Addr::new(0xfd20, 0x00ce, 0, 0, 0, 0, 0, 0x0254)),
 ];
 
@@ -57,13 +59,14 @@ fn refused_by_default(ip: IpAddr) -> bool {
 }
 
 /// The address, and the IPv4 address inside it where it has the form of one: IPv4-mapped and -compatible (RFC 4291,
-/// section 2.5.5), NAT64 (RFC 6052) and 6to4 (RFC 3056).
+/// section 2.5.5), IPv4-translated (RFC 2765, section 2.1), NAT64 (RFC 6052) and 6to4 (RFC 3056).
 fn spellings(ip: IpAddr) -> Vec<IpAddr> {
     let mut all = vec![ip];
     if let IpAddr::V6(v6) = ip {
         let embedded = match v6.segments() {
             _ if v6.is_loopback() || v6.is_unspecified() => None,
             [0, 0, 0, 0, 0, 0 | 0xffff, high, low]
+            | [0, 0, 0, 0, 0xffff, 0, high, low]
             | [0x64, 0xff9b, 0, 0, 0, 0, high, low]
             | [0x2002, high, low, ..] => Some((high, low)),
             _ => None,
@@ -119,6 +122,9 @@ mod tests {
     #[case("ff02::1")]
     #[case("fd00:ec2::254")]
     #[case("fd20:ce::254")]
+    #[case("fd00:ec2::23")]
+    #[case("fd00:42::42")]
+    #[case::translated("::ffff:0:127.0.0.1")]
     #[case::mapped("::ffff:127.0.0.1")]
     #[case::mapped_metadata("::ffff:169.254.169.254")]
     #[case::compatible("::127.0.0.1")]

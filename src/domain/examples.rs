@@ -8,7 +8,7 @@ use super::{
 };
 use crate::api::{
     IdentityProviderSpec,
-    identity_provider::{Example, Expectation},
+    identity_provider::{Claims, Example, Expectation},
 };
 
 /// What a token of this identity provider must be like.
@@ -68,7 +68,11 @@ pub fn judge(spec: &IdentityProviderSpec, keys: &[PublicKey]) -> ExamplesVerdict
 fn outcome(example: &Example, terms: &Terms<'_>, keys: &[PublicKey]) -> Result<(), Refusal> {
     match &example.token {
         Some(value) => judge_token(judge_header_value(value)?, terms, keys, example.at.0).map(|_| ()),
-        None => judge_claims(example.claims.as_ref().unwrap_or(&Map::new()), terms, example.at.0),
+        None => match &example.claims {
+            Some(Claims::Kept(claims)) => judge_claims(claims, terms, example.at.0),
+            Some(Claims::TooLarge) => Err(Refusal::TooLarge),
+            None => judge_claims(&Map::new(), terms, example.at.0),
+        },
     }
 }
 

@@ -53,6 +53,12 @@ pub enum Skip {
     Unusable,
 }
 
+/// Whether it steers a terminal, is not seen, or changes how what stands beside it is seen (Unicode Standard Annex 9).
+fn steers(character: char) -> bool {
+    let unseen = ['\u{200b}'..='\u{200f}', '\u{2028}'..='\u{202e}', '\u{2060}'..='\u{206f}', '\u{feff}'..='\u{feff}'];
+    character.is_control() || unseen.iter().any(|range| range.contains(&character))
+}
+
 /// Whether the key is for signatures as far as `use` and `key_ops` say (RFC 7517, sections 4.2 and 4.3).
 #[must_use]
 pub fn is_for_signatures(key: &Map<String, Value>) -> bool {
@@ -66,7 +72,8 @@ pub fn is_for_signatures(key: &Map<String, Value>) -> bool {
 /// Whether it shows a private parameter (RFC 7518, sections 6.2.2 and 6.3.2; RFC 8037, section 2).
 #[must_use]
 pub fn is_private(key: &Map<String, Value>) -> bool {
-    text(key, "kty") != Some("oct") && ["d", "p", "q", "dp", "dq", "qi", "oth"].iter().any(|member| shows(key, member))
+    text(key, "kty") != Some("oct")
+        && ["d", "p", "q", "dp", "dq", "qi", "oth", "priv"].iter().any(|member| shows(key, member))
 }
 
 /// Whether it is a shared secret (RFC 7518, section 6.4).
@@ -100,8 +107,8 @@ pub fn read(key: &Map<String, Value>) -> Result<PublicKey, Skip> {
     };
     let id = match key.get("kid") {
         None => None,
-        // It is shown to people: what steers a terminal has no place in it.
-        Some(Value::String(id)) if id.len() <= MAX_KEY_ID && !id.contains(char::is_control) => Some(id.clone()),
+        // It is shown to people.
+        Some(Value::String(id)) if id.len() <= MAX_KEY_ID && !id.contains(steers) => Some(id.clone()),
         Some(_) => return Err(Skip::BadEncoding),
     };
     match algorithms.as_slice() {

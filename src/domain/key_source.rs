@@ -138,6 +138,9 @@ impl Schedule {
     }
 }
 
+/// How long a look that is due is waited for where something depends on it.
+pub const LONGEST_TURN: Duration = Duration::from_mins(1);
+
 /// Longest `Retry-After` that is obeyed.
 const LONGEST_RETRY_AFTER: Duration = Duration::from_hours(1);
 
@@ -183,10 +186,28 @@ impl KeysSeen {
         Some(later(*at, stale_after))
     }
 
-    /// Whether the last good keys are too old to be trusted. A look that is due is awaited first.
+    /// From when on they are not served any more, if nothing changes. A look that is due by then is awaited first, but not
+    /// for ever: there may be a queue.
+    #[must_use]
+    pub fn served_until(&self, stale_after: Duration, now: Timestamp) -> Option<Timestamp> {
+        let at = self.stale_at(stale_after)?;
+        let is_before_next = now < self.next && at < self.next;
+        Some(if is_before_next { at } else { at.max(later(self.next, LONGEST_TURN)) })
+    }
+
+    /// Whether the last good keys are too old to be trusted.
     #[must_use]
     pub fn is_stale(&self, stale_after: Duration, now: Timestamp) -> bool {
-        self.next > now && self.stale_at(stale_after).is_some_and(|at| at <= now)
+        self.served_until(stale_after, now).is_some_and(|until| until <= now)
+    }
+
+    /// The state as a clock tells it that was set back since: nothing was seen in the future, and the next look is not
+    /// further away than it can be.
+    #[must_use]
+    pub fn as_of(self, now: Timestamp, interval: Duration) -> Self {
+        let good = self.good.map(|(keys, at)| (keys, at.min(now)));
+        let is_near = self.next <= later(now, interval.max(LONGEST_RETRY_AFTER));
+        Self { good, next: if is_near { self.next } else { now }, ..self }
     }
 
     /// The state when keys are to be looked for at this interval from now on.
@@ -324,6 +345,36 @@ mod tests {
         assert_eq!(seen.good, Some((good(), at(200_000))));
         assert!(!seen.is_stale(EVERY.stale_after, at(286_399)));
         assert!(seen.is_stale(EVERY.stale_after, at(286_400)));
+    }
+
+    #[test]
+    fn a_look_that_is_due_is_awaited_before_keys_are_too_old_but_not_for_ever() {
+        let (hour, minute) = (Duration::from_hours(1), 60);
+        let good = Some((good(), at(0)));
+        let seen = |next: i64| KeysSeen {
+            last: Err(unreachable()),
+            good: good.clone(),
+            lost: None,
+            failures: 1,
+            next: at(next),
+        };
+        let until = |next: i64, now: i64| seen(next).served_until(hour, at(now)).unwrap().as_second();
+        // The next look is later.
+        assert_eq!((until(4000, 10), until(4000, 3600)), (3600, 3600));
+        // It is due by then, or has been since the object was resumed.
+        assert_eq!((until(3590, 3000), until(3590, 3600)), (3590 + minute, 3590 + minute));
+        assert_eq!(until(9000, 9000), 9000 + minute);
+        assert_eq!(until(1000, 2000), 3600);
+        assert!(!seen(9000).is_stale(hour, at(9059)));
+        assert!(seen(9000).is_stale(hour, at(9060)));
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_puts_nothing_off() {
+        let seen = KeysSeen::after(None, Ok(good()), at(200_000), EVERY);
+        assert_eq!(seen.clone().as_of(at(200_100), EVERY.interval), seen);
+        let back = seen.as_of(at(1000), EVERY.interval);
+        assert_eq!((back.good, back.next), (Some((good(), at(1000))), at(1000)));
     }
 
     #[test]

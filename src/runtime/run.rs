@@ -20,7 +20,7 @@ use crate::{
         api_client, connector::Connector, events::Events, fetcher::Fetcher, gate::Gate, key::Request, metrics::Metrics,
     },
     controllers::{
-        context::{Context, Failures, Outputs, Unreadable},
+        context::{Context, Examples, Failures, Outputs, Unreadable},
         pipeline, run,
         world::World,
     },
@@ -179,6 +179,7 @@ fn context(client: Client, metrics: Metrics, connector: Connector, world: World)
         world,
         metrics,
         outputs: Outputs::default(),
+        examples: Examples::default(),
         failures: Failures::default(),
         unreadable: Unreadable::default(),
         clock: jiff::Timestamp::now,
@@ -192,7 +193,7 @@ fn api_server(config: &Config) -> Vec<(String, u16)> {
     let named = url.host().map(|host| (host.trim_matches(['[', ']']).to_owned(), port));
     let service = std::env::var("KUBERNETES_SERVICE_HOST").ok().map(|host| {
         let port = std::env::var("KUBERNETES_SERVICE_PORT").ok().and_then(|port| port.parse().ok());
-        (host, port.unwrap_or(443))
+        (host.trim_matches(['[', ']']).to_owned(), port.unwrap_or(443))
     });
     named.into_iter().chain(service).collect()
 }

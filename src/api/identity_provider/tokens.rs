@@ -6,8 +6,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::core::Duration;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 
+use super::claims::Claims;
 use crate::api::{idp_rules, rules};
 
 /// A signature algorithm (RFC 7518, section 3.1; RFC 8037, section 3.1): the asymmetric ones that are supported.
@@ -72,10 +72,10 @@ pub struct Example {
     #[schemars(length(min = 1, max = 8199))]
     pub token: Option<String>,
 
-    /// The claims of a token, whose signature is not judged.
+    /// The claims of a token, at most 6 KiB, whose signature is not judged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "free_object")]
-    pub claims: Option<Map<String, Value>>,
+    pub claims: Option<Claims>,
 
     /// The time as of which it is judged: RFC 3339, from 1970 to 2999.
     #[schemars(with = "String", length(max = 40), extend("x-kubernetes-validations" = idp_rules::time("at")))]
@@ -95,7 +95,7 @@ pub enum Expectation {
 
 fn free_object(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
-        "description": "The claims of a token, whose signature is not judged.",
+        "description": "The claims of a token, at most 6 KiB, whose signature is not judged.",
         "type": "object",
         "x-kubernetes-preserve-unknown-fields": true,
     })

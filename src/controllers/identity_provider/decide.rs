@@ -14,11 +14,10 @@ use crate::{
     controllers::pipeline::Verdict,
     desired::configmap,
     domain::{
-        examples,
         jwks::KeySet,
         key_source::{KeysError, Lost, Place},
         reasons::IdentityProviderReason as Reason,
-        verdict::{Finding, Judgement},
+        verdict::{Finding, Judgement, Problem},
         verdicts::{
             identity_provider::{
                 ACTIVE, ACTIVE_MESSAGE, AUDIENCE_CHECKED, ISSUER_UNIQUE, KEYS_FRESH, KEYS_REACHABLE, KEYS_VALID,
@@ -54,34 +53,44 @@ pub fn decide(object: &IdentityProvider, seen: &Observed, output: Output) -> Ver
 
 /// The verdict on an object whose issuer an older one has: what it published is withdrawn.
 #[must_use]
-pub fn duplicate(object: &IdentityProvider, holder: &str, now: Timestamp) -> Verdict<IdentityProviderStatus> {
+pub fn duplicate(
+    object: &IdentityProvider,
+    holder: &str,
+    output: Output,
+    now: Timestamp,
+) -> Verdict<IdentityProviderStatus> {
     let unique = Finding::failed(ISSUER_UNIQUE, duplicate_issuer(holder));
-    withdrawn(object, (active(), unique), (Reason::Ready, String::new()), now)
+    withdrawn(object, vec![active(), Finding::not_evaluated(REFERENCES_RESOLVED), unique], output, now)
 }
 
 /// The verdict on an inactive object: what it published is withdrawn, and that is as declared.
 #[must_use]
-pub fn inactive(object: &IdentityProvider, now: Timestamp) -> Verdict<IdentityProviderStatus> {
-    let message = not_active().message;
-    let findings = (Finding::failed(ACTIVE, not_active()), Finding::not_evaluated(ISSUER_UNIQUE));
-    withdrawn(object, findings, (Reason::Inactive, message), now)
+pub fn inactive(object: &IdentityProvider, output: Output, now: Timestamp) -> Verdict<IdentityProviderStatus> {
+    let rest = [REFERENCES_RESOLVED, ISSUER_UNIQUE].map(Finding::not_evaluated);
+    let verdict =
+        withdrawn(object, [Finding::failed(ACTIVE, not_active())].into_iter().chain(rest).collect(), output, now);
+    let judgement =
+        Judgement { ready_reason: Reason::Inactive.into(), ready_message: not_active().message, ..verdict.judgement };
+    Verdict { judgement, ..verdict }
 }
 
-/// Nothing is looked at of what keys depend on.
+/// Nothing is looked at of what keys depend on; but an output that can't be withdrawn is told.
 fn withdrawn(
     object: &IdentityProvider,
-    (active, unique): (Finding, Finding),
-    (ready_reason, ready_message): (Reason, String),
+    mut findings: Vec<Finding>,
+    output: Output,
     now: Timestamp,
 ) -> Verdict<IdentityProviderStatus> {
-    let of_endpoint: &[&'static str] =
+    findings.push(match output {
+        Output::Immutable => published(object, output),
+        _ => Finding::not_evaluated(PUBLISHED),
+    });
+    let of_keys: &[&'static str] =
         if object.spec.keys_from.is_none() { &[KEYS_REACHABLE, KEYS_VALID, KEYS_FRESH] } else { &[KEYS_VALID] };
-    let mut findings = vec![active, Finding::not_evaluated(REFERENCES_RESOLVED), unique];
-    let rest = [PUBLISHED].iter().chain(of_endpoint).chain(&[EXAMPLES_PASSED]);
-    findings.extend(rest.map(|condition| Finding::not_evaluated(condition)));
+    findings.extend(of_keys.iter().chain(&[EXAMPLES_PASSED]).map(|condition| Finding::not_evaluated(condition)));
     findings.push(audience_checked(&object.spec));
     Verdict {
-        judgement: Judgement { findings, ready_reason: ready_reason.into(), ready_message },
+        judgement: Judgement { findings, ready_reason: Reason::Ready.into(), ready_message: String::new() },
         notices: Vec::new(),
         status: status(object, None, now),
         requeue: None,
@@ -90,9 +99,12 @@ fn withdrawn(
 
 fn judgement(object: &IdentityProvider, seen: &Observed, output: Output, served: Option<&KeySet>) -> Judgement {
     let unique = Finding::succeeded(ISSUER_UNIQUE, "no older object of the namespace has the issuer");
-    let mut findings = vec![active(), references_resolved(seen, served), unique, published(object, output)];
-    findings.extend(keys_found(seen, served));
-    findings.push(examples_passed(&object.spec, served));
+    let problem = seen.keys.last.err().and_then(|error| keys_problem(error, &seen.source.place, served.is_some()));
+    let problem = problem.as_ref();
+    let mut findings =
+        vec![active(), references_resolved(&object.spec, seen, problem), unique, published(object, output)];
+    findings.extend(keys_found(seen, problem));
+    findings.push(examples_passed(seen, served));
     findings.push(audience_checked(&object.spec));
     Judgement {
         findings,
@@ -105,19 +117,21 @@ fn active() -> Finding {
     Finding::succeeded(ACTIVE, ACTIVE_MESSAGE)
 }
 
-fn references_resolved(seen: &Observed, served: Option<&KeySet>) -> Finding {
-    let trust = seen.authority.as_ref().err().map(trust_problem);
-    match trust.or_else(|| problem_of(REFERENCES_RESOLVED, seen, served)) {
-        Some(problem) => Finding::failed(REFERENCES_RESOLVED, problem),
-        None => Finding::succeeded(REFERENCES_RESOLVED, "everything that the spec refers to is there"),
-    }
+/// What the last look came to, if nothing good, and the condition that tells of it.
+type Failure = (&'static str, Problem);
+
+fn problem_of(condition: &str, failure: Option<&Failure>) -> Option<Problem> {
+    failure.filter(|(told, _)| *told == condition).map(|(_, problem)| problem.clone())
 }
 
-/// What the last look came to, where it is this condition that tells of it.
-fn problem_of(condition: &str, seen: &Observed, served: Option<&KeySet>) -> Option<crate::domain::verdict::Problem> {
-    let error = seen.keys.last.err()?;
-    let (told, problem) = keys_problem(error, &seen.source.place, served.is_some())?;
-    (told == condition).then_some(problem)
+fn references_resolved(spec: &IdentityProviderSpec, seen: &Observed, failure: Option<&Failure>) -> Finding {
+    let trust = seen.authority.as_ref().err().map(trust_problem);
+    let refers = spec.keys_from.is_some() || spec.tls.is_some();
+    match trust.or_else(|| problem_of(REFERENCES_RESOLVED, failure)) {
+        Some(problem) => Finding::failed(REFERENCES_RESOLVED, problem),
+        None if refers => Finding::succeeded(REFERENCES_RESOLVED, "everything that the spec refers to is there"),
+        None => Finding::succeeded(REFERENCES_RESOLVED, "the spec refers to nothing"),
+    }
 }
 
 fn published(object: &IdentityProvider, output: Output) -> Finding {
@@ -131,14 +145,14 @@ fn published(object: &IdentityProvider, output: Output) -> Finding {
 }
 
 /// Of keys from a ConfigMap there is no reaching, and while they are good no age.
-fn keys_found(seen: &Observed, served: Option<&KeySet>) -> Vec<Finding> {
+fn keys_found(seen: &Observed, failure: Option<&Failure>) -> Vec<Finding> {
     let is_endpoint = matches!(seen.source.place, Place::Endpoint(_));
     let (reaches, is_good) = if is_endpoint {
         ("keysEndpoint answers", "keysEndpoint answers with good keys")
     } else {
         ("", "keysFrom holds good keys")
     };
-    let finding = |condition, message: &str, is_looked_at: bool| match problem_of(condition, seen, served) {
+    let finding = |condition, message: &str, is_looked_at: bool| match problem_of(condition, failure) {
         Some(problem) => Finding::failed(condition, problem),
         None if is_looked_at => Finding::succeeded(condition, message),
         None => Finding::not_evaluated(condition),
@@ -148,7 +162,7 @@ fn keys_found(seen: &Observed, served: Option<&KeySet>) -> Vec<Finding> {
     let valid = finding(KEYS_VALID, is_good, was_judged);
     let fresh = match (&seen.keys.good, seen.keys.lost == Some(Lost::Stale)) {
         (_, true) => Finding::failed(KEYS_FRESH, keys_stale(&seen.source.place)),
-        (Some(_), false) => Finding::succeeded(KEYS_FRESH, "the published keys are fresh"),
+        (Some(_), false) => Finding::succeeded(KEYS_FRESH, "the last good keys are fresh"),
         (None, false) => Finding::not_evaluated(KEYS_FRESH),
     };
     let reachable = Some(reachable).filter(|_| is_endpoint);
@@ -157,13 +171,11 @@ fn keys_found(seen: &Observed, served: Option<&KeySet>) -> Vec<Finding> {
 }
 
 /// Examples are judged by the keys that are served.
-fn examples_passed(spec: &IdentityProviderSpec, served: Option<&KeySet>) -> Finding {
-    let Some(keys) = served else { return Finding::not_evaluated(EXAMPLES_PASSED) };
-    let verdict = examples::judge(spec, keys.keys());
-    if verdict.failed.is_empty() {
-        Finding::succeeded(EXAMPLES_PASSED, examples_message(&verdict))
-    } else {
-        Finding::failed(EXAMPLES_PASSED, examples_failed(&verdict))
+fn examples_passed(seen: &Observed, served: Option<&KeySet>) -> Finding {
+    match seen.examples.as_ref().filter(|_| served.is_some()) {
+        None => Finding::not_evaluated(EXAMPLES_PASSED),
+        Some(verdict) if verdict.failed.is_empty() => Finding::succeeded(EXAMPLES_PASSED, examples_message(verdict)),
+        Some(verdict) => Finding::failed(EXAMPLES_PASSED, examples_failed(verdict)),
     }
 }
 
@@ -185,7 +197,8 @@ fn published_message(object: &IdentityProvider, keys: &KeySet) -> String {
 
 /// Until the next look, or until keys turn stale. A look that is due is under way: its end wakes the object.
 fn wait(object: &IdentityProvider, seen: &Observed) -> Option<Duration> {
-    let times = [Some(seen.keys.next), seen.keys.stale_at(object.spec.keys.stale_after.into())];
+    let until = seen.keys.served_until(object.spec.keys.stale_after.into(), seen.now);
+    let times = [Some(seen.keys.next), until];
     let next = times.into_iter().flatten().filter(|time| *time > seen.now).min()?;
     Some(next.duration_since(seen.now).unsigned_abs())
 }
@@ -201,6 +214,7 @@ mod tests {
         controllers::identity_provider::status::{config_digest, works},
         desired::status::{Subject, judged},
         domain::{
+            examples::ExamplesVerdict,
             key_source::{FetchError, KeySource, KeysSeen},
             verdict::Outcome,
             verdicts::identity_provider_keys::TrustError,
@@ -230,7 +244,13 @@ mod tests {
     fn seen(good_at: Option<i64>, last: Result<(), KeysError>, now: i64) -> Observed {
         let good = good_at.map(|second| (keys(), at(second)));
         let keys = KeysSeen { last, good, lost: None, failures: 1, next: at(now + 60) };
-        Observed { source: KeySource::of(&object(&json!({})).spec), keys, authority: Ok(None), now: at(now) }
+        Observed {
+            source: KeySource::of(&object(&json!({})).spec),
+            keys,
+            authority: Ok(None),
+            examples: Some(ExamplesVerdict::default()),
+            now: at(now),
+        }
     }
 
     fn unreachable() -> Result<(), KeysError> {
@@ -348,6 +368,10 @@ mod tests {
         let mut due = seen(None, unreachable(), 10);
         due.keys.next = due.now;
         assert_eq!(wait(&object(&json!({})), &due), None);
+        // But where keys would be too old by then, it is not waited for without end.
+        let mut queued = seen(Some(0), unreachable(), 24 * HOUR + 20);
+        queued.keys.next = at(24 * HOUR - 10);
+        assert_eq!(seconds(&queued), Some(30));
     }
 
     #[rstest]
@@ -355,6 +379,16 @@ mod tests {
     #[case::other_header(&json!({ "headerName": "x-token" }), false)]
     #[case::spelling(&json!({ "keys": { "refreshInterval": "300s", "staleAfter": "1440m" }, "maxTokenAge": "60m" }), true)]
     #[case::skew(&json!({ "clockSkew": "4s" }), false)]
+    #[case::age(&json!({ "maxTokenAge": "2h" }), false)]
+    #[case::interval(&json!({ "keys": { "refreshInterval": "6m", "staleAfter": "24h" } }), false)]
+    #[case::stale_after(&json!({ "keys": { "staleAfter": "25h" } }), false)]
+    #[case::jwt_endpoint(&json!({ "jwtEndpoint": "https://b/jwt" }), false)]
+    #[case::issuer(&json!({ "issuer": "https://b" }), false)]
+    #[case::keys_endpoint(&json!({ "keysEndpoint": "https://b/keys" }), false)]
+    #[case::display_name(&json!({ "displayName": "Login" }), false)]
+    #[case::insecure(&json!({ "allowInsecureHttp": true }), false)]
+    #[case::audiences(&json!({ "audiences": ["a"] }), false)]
+    #[case::publish(&json!({ "publish": { "configMapName": "keys" } }), false)]
     #[case::order(
         &json!({ "algorithms": ["RS512", "RS384", "RS256", "PS512", "PS384", "PS256", "EdDSA", "ES384", "ES256"] }),
         true
@@ -372,5 +406,73 @@ mod tests {
     fn only_what_is_in_force_is_configuration(#[case] change: &Value, #[case] is_same: bool) {
         let digests = [object(change), object(&json!({}))].map(|object| config_digest(&object));
         assert_eq!(digests[0] == digests[1], is_same);
+    }
+
+    /// A changed digest counts as a changed configuration: another version must not change it.
+    #[test]
+    fn the_digest_of_a_configuration_lasts() {
+        let least = "27adb96ace16b98231074c5e761dbc7cb0ae7d7cea8154d77934b764968ad3dd";
+        assert_eq!(config_digest(&object(&json!({}))), least);
+        let orders = [json!(["a", "b"]), json!(["b", "a"])];
+        let digests = orders.map(|audiences| config_digest(&object(&json!({ "audiences": audiences }))));
+        assert_eq!(digests[0], digests[1]);
+    }
+
+    #[test]
+    fn an_output_that_can_t_be_withdrawn_is_told() {
+        let look = |output| {
+            let judgement = inactive(&object(&json!({})), output, at(1)).judgement;
+            judgement.blocker().map(|problem| problem.reason)
+        };
+        assert_eq!((look(Output::Published), look(Output::None), look(Output::NotOurs)), (None, None, None));
+        assert_eq!(look(Output::Immutable), Some("PublishConflict"));
+        let judgement = duplicate(&object(&json!({})), "other", Output::Immutable, at(1)).judgement;
+        let failed = judgement.findings.iter().filter(|finding| matches!(finding.outcome, Outcome::Failed(_)));
+        let failed: Vec<&str> = failed.map(|finding| finding.condition).collect();
+        assert_eq!(failed, ["IssuerUnique", "Published", "AudienceChecked"]);
+    }
+
+    /// Digest of the configuration, digest of the keys, and their ids.
+    type Told = Option<(&'static str, &'static str, &'static [&'static str])>;
+
+    const fn told_keys(config: &'static str, keys: &'static str, ids: &'static [&'static str]) -> Told {
+        Some((config, keys, ids))
+    }
+
+    #[rstest]
+    #[case::first(None, told_keys("x", "1", &["a"]), None)]
+    #[case::withdrawn(told_keys("x", "1", &["a"]), None, None)]
+    #[case::same(told_keys("x", "1", &["a"]), told_keys("x", "1", &["a"]), None)]
+    #[case::same_of_another_source(told_keys("x", "1", &["a"]), told_keys("y", "2", &["a"]), None)]
+    #[case::rotated(
+        told_keys("x", "1", &["a", "b"]),
+        told_keys("x", "2", &["b", "c"]),
+        Some("the published keys changed: 'c' added, 'a' removed, 2 now")
+    )]
+    #[case::rotated_and_reconfigured(
+        told_keys("x", "1", &["a"]),
+        told_keys("y", "2", &["a", "b", "c", "d", "e", "f"]),
+        Some("the published keys changed: 'b', 'c', 'd', 'e' and 1 more added, none removed, 6 now")
+    )]
+    #[case::replaced(
+        told_keys("x", "1", &["a"]),
+        told_keys("x", "2", &["a"]),
+        Some("the published keys changed: others have the same ids, 1 now")
+    )]
+    fn another_set_of_keys_is_told(#[case] old: Told, #[case] new: Told, #[case] note: Option<&str>) {
+        let status = |told: Told| {
+            let time = "2026-01-01T00:00:00Z";
+            let keys = told.map(|(_, sha256, ids)| {
+                json!({
+                    "count": ids.len(), "keyIds": ids, "algorithms": [], "sha256": sha256, "changeTime": time, "verifiedTime": time,
+                })
+            });
+            let details = json!({
+                "sequence": "1", "changeDate": time, "resourceOwner": "ns", "configDigest": told.map_or("x", |told| told.0),
+            });
+            serde_json::from_value::<IdentityProviderStatus>(json!({ "keys": keys, "details": details })).unwrap()
+        };
+        let notice = rotation_notice(Some(&status(old)), &status(new));
+        assert_eq!(notice.map(|notice| notice.note).as_deref(), note);
     }
 }

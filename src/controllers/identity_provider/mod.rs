@@ -30,14 +30,14 @@ pub async fn step(
     if object.spec.state == State::Inactive {
         // It starts as new when it is active again.
         ctx.fetcher.forget(&object.key());
-        apply::withdraw(&object, &ctx, reads).await?;
-        return Ok(decide::inactive(&object, ctx.now()).into());
+        let output = apply::withdraw(&object, &ctx, reads).await?;
+        return Ok(decide::inactive(&object, output, ctx.now()).into());
     }
     if let Some(rival) = ctx.world.rival(object.as_ref()) {
         // It is not fetched for, and starts as new if it is promoted.
         ctx.fetcher.forget(&object.key());
-        apply::withdraw(&object, &ctx, reads).await?;
-        return Ok(decide::duplicate(&object, &rival.name, ctx.now()).into());
+        let output = apply::withdraw(&object, &ctx, reads).await?;
+        return Ok(decide::duplicate(&object, &rival.name, output, ctx.now()).into());
     }
     let Some(seen) = observe::observe(&object, &ctx, reads).await? else {
         return Ok(Step::Wait);

@@ -19,6 +19,7 @@ use crate::{
     domain::{
         ca_bundle::CaBundle,
         digest::sha256_hex,
+        examples::{self, ExamplesVerdict},
         jwks::KeySet,
         key_source::{KeySource, KeysError, KeysSeen, Lost, Place},
         reasons::IdentityProviderReason as Reason,
@@ -38,6 +39,8 @@ pub struct Observed {
     pub keys: KeysSeen,
     /// The certificate authorities of `spec.tls`, if any are set.
     pub authority: Result<Option<Arc<CaBundle>>, TrustError>,
+    /// What became of the examples by the last good keys, if there are any.
+    pub examples: Option<ExamplesVerdict>,
     /// Now.
     pub now: Timestamp,
 }
@@ -63,6 +66,9 @@ pub async fn observe(object: &IdentityProvider, ctx: &Context, reads: Reads) -> 
         }
         Place::Endpoint(_) => ctx.fetcher.look(&key, &uid, asked, now),
     };
+    if !is_wanted(object, ctx) {
+        return Ok(None);
+    }
     let Some(mut keys) = seen else { return Ok(None) };
     if let Some(left) = left_over(object, ctx, &source, &keys, now).await? {
         match ctx.fetcher.take_up(&key, &uid, &source, left) {
@@ -72,8 +78,10 @@ pub async fn observe(object: &IdentityProvider, ctx: &Context, reads: Reads) -> 
         }
     }
     if keys.is_stale(terms.stale_after, now) {
-        ctx.fetcher.expire(&key, &uid, &source);
-        keys = keys.without(Lost::Stale);
+        match ctx.fetcher.expire(&key, &uid, &source, now) {
+            Some(known) => keys = known,
+            None => return Ok(None),
+        }
     }
     if keys.good.is_none()
         && keys.lost.is_none()
@@ -83,7 +91,30 @@ pub async fn observe(object: &IdentityProvider, ctx: &Context, reads: Reads) -> 
         // What an earlier process withdrew for its age is forgotten: only the status knows why.
         keys = keys.without(Lost::Stale);
     }
-    Ok(Some(Observed { source, keys, authority, now }))
+    let examples = keys.good.as_ref().map(|(set, _)| examples(object, ctx, set));
+    Ok(Some(Observed { source, keys, authority, examples, now }))
+}
+
+/// Judged once for each set of keys: signatures cost time, and `at` is fixed.
+fn examples(object: &IdentityProvider, ctx: &Context, keys: &KeySet) -> ExamplesVerdict {
+    if object.spec.examples.is_none() {
+        return ExamplesVerdict::default();
+    }
+    let generation = object.metadata.generation.unwrap_or_default().to_string();
+    let (uid, keys_text) = (object.uid().unwrap_or_default(), keys.to_json());
+    let digest = sha256_hex(&[uid.as_bytes(), generation.as_bytes(), keys_text.as_bytes()]);
+    ctx.examples.judged(&object.key(), &digest, || examples::judge(&object.spec, keys.keys()))
+}
+
+/// Whether the object is still there and not suspended: a fetch that was started after the watch told so must end, too.
+fn is_wanted(object: &IdentityProvider, ctx: &Context) -> bool {
+    let key = object.key();
+    match ctx.world.identity_providers.live(&key).filter(|live| live.uid() == object.uid()) {
+        None => ctx.fetcher.forget(&key),
+        Some(live) if live.spec.suspend => ctx.fetcher.halt(&key),
+        Some(_) => return true,
+    }
+    false
 }
 
 /// How keys are asked for; none is known who vouches for the endpoint: then it is not asked.
@@ -128,5 +159,5 @@ fn published_keys(published: &ConfigMap, source: &KeySource, told: &KeysStatus) 
 /// process may have seen them until it ended.
 fn verified_at(object: &IdentityProvider, told: &KeysStatus, now: Timestamp) -> Timestamp {
     let core = object.status.as_ref().map(|status| &status.core);
-    if core.is_some_and(status::works) { now } else { told.verified_time.0 }
+    if core.is_some_and(status::works) { now } else { told.verified_time.0.min(now) }
 }

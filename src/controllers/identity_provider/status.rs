@@ -1,16 +1,14 @@
 //! An identity provider's own fields of its status.
 
-use std::time::Duration;
-
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt as _;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::observe::Observed;
 use crate::{
     api::{
-        IdentityProvider, IdentityProviderStatus,
+        IdentityProvider, IdentityProviderSpec, IdentityProviderStatus,
         identity_provider::{DEFAULT_HEADER_NAME, KeysStatus},
         status::StatusCore,
     },
@@ -20,7 +18,7 @@ use crate::{
         digest::sha256_hex,
         jwks::KeySet,
         reasons::IdentityProviderReason as Reason,
-        verdicts::identity_provider::{KEYS_REACHABLE, KEYS_VALID, REFERENCES_RESOLVED},
+        verdicts::identity_provider::{KEYS_REACHABLE, KEYS_VALID},
     },
 };
 
@@ -45,10 +43,9 @@ pub fn keys_status(object: &IdentityProvider, keys: &KeySet, seen: &Observed) ->
     let unchanged = old.and_then(|old| old.keys.as_ref()).filter(|told| told.sha256 == sha256);
     let good_at = seen.keys.good.as_ref().map_or(seen.now, |(_, at)| *at);
     // While the source works it would be another status each time: then it is written once, when that ends.
-    let ends_now = seen.keys.last.is_err() && old.is_some_and(|old| works(&old.core));
     let verified_time = match unchanged {
-        Some(told) if !ends_now => told.verified_time.clone(),
-        _ => Time(good_at),
+        Some(told) if seen.keys.last.is_ok() => told.verified_time.clone(),
+        _ => Time(Timestamp::from_second(good_at.as_second()).unwrap_or(good_at)),
     };
     KeysStatus {
         count: i64::try_from(keys.count()).unwrap_or(i64::MAX),
@@ -60,13 +57,13 @@ pub fn keys_status(object: &IdentityProvider, keys: &KeySet, seen: &Observed) ->
     }
 }
 
-/// Whether the last verdict was that the source gives good keys.
+/// Whether the last verdict was that the source gives good keys. That what it refers to is missing says nothing against it:
+/// where keys depend on that, they were not judged.
 #[must_use]
 pub fn works(core: &StatusCore) -> bool {
     let status = |type_| core.condition(type_).map(|condition| condition.status.as_str());
     // Keys from a ConfigMap are not reached for.
-    status(KEYS_VALID) == Some("True")
-        && [REFERENCES_RESOLVED, KEYS_REACHABLE].into_iter().all(|type_| status(type_).is_none_or(|is| is == "True"))
+    status(KEYS_VALID) == Some("True") && status(KEYS_REACHABLE).is_none_or(|is| is == "True")
 }
 
 /// Whether the last verdict on this very configuration had this reason for this condition.
@@ -80,32 +77,40 @@ pub fn was(object: &IdentityProvider, condition: &str, reason: Reason) -> bool {
 }
 
 /// What the spec comes to, spelled in one way: an empty header name is the default, '5m' is '300s', the order of audiences
-/// and algorithms means nothing. Examples are no configuration.
+/// and algorithms means nothing. Examples are no configuration, and a default is as good as nothing: a field that a later
+/// version adds changes no digest.
 #[must_use]
 pub fn config_digest(object: &IdentityProvider) -> String {
-    let spec = &object.spec;
-    let millis = |time: kube::core::Duration| u64::try_from(Duration::from(time).as_millis()).unwrap_or(u64::MAX);
-    let mut audiences = spec.audiences.clone().unwrap_or_default();
-    audiences.sort_unstable();
-    let mut algorithms = spec.algorithms.clone();
-    algorithms.sort_unstable();
-    let times = [spec.clock_skew, spec.max_token_age, spec.keys.refresh_interval, spec.keys.stale_after];
-    let config = json!({
-        "jwtEndpoint": spec.jwt_endpoint,
-        "issuer": spec.issuer,
-        "keysEndpoint": spec.keys_endpoint,
-        "headerName": if spec.header_name.is_empty() { DEFAULT_HEADER_NAME } else { &spec.header_name },
-        "displayName": spec.display_name,
-        "state": spec.state,
-        "linkingAllowed": spec.linking_allowed,
-        "audiences": audiences,
-        "algorithms": algorithms,
-        "times": times.map(millis),
-        "allowInsecureHttp": spec.allow_insecure_http,
-        "tls": spec.tls,
-        "keysFrom": spec.keys_from,
-    });
-    sha256_hex(&[config.to_string().as_bytes()])
+    // Required fields have no default that they could equal.
+    let plain = json!({ "jwtEndpoint": "", "issuer": "", "keysEndpoint": "" });
+    let plain = serde_json::from_value(plain).map(effective).unwrap_or_default();
+    sha256_hex(&[but_for(effective(object.spec.clone()), &plain).to_string().as_bytes()])
+}
+
+fn effective(mut spec: IdentityProviderSpec) -> Value {
+    spec.examples = None;
+    spec.suspend = false;
+    spec.algorithms.sort_unstable();
+    spec.audiences.iter_mut().for_each(|audiences| audiences.sort_unstable());
+    if spec.header_name.is_empty() {
+        DEFAULT_HEADER_NAME.clone_into(&mut spec.header_name);
+    }
+    serde_json::to_value(spec).unwrap_or_default()
+}
+
+/// The members that are not as they are in `plain`.
+fn but_for(value: Value, plain: &Value) -> Value {
+    match (value, plain) {
+        (Value::Object(members), Value::Object(plain)) => {
+            let differ = members.into_iter().filter(|(name, value)| plain.get(name) != Some(value));
+            let inside = differ.map(|(name, value)| {
+                let value = but_for(value, plain.get(&name).unwrap_or(&Value::Null));
+                (name, value)
+            });
+            Value::Object(inside.collect())
+        }
+        (value, _) => value,
+    }
 }
 
 /// Tells of another set of keys; not of the first one, nor of the same keys under another issuer or source.
@@ -115,15 +120,15 @@ pub fn rotation_notice(old: Option<&IdentityProviderStatus>, new: &IdentityProvi
     let is_reconfigured = config(old?) != config(new);
     let (old, new) = (old?.keys.as_ref()?, new.keys.as_ref()?);
     let is_rotated = old.sha256 != new.sha256 && (!is_reconfigured || old.key_ids != new.key_ids);
+    let change = if old.key_ids == new.key_ids {
+        "others have the same ids".to_owned()
+    } else {
+        format!("{} added, {} removed", listed(&new.key_ids, &old.key_ids), listed(&old.key_ids, &new.key_ids))
+    };
     is_rotated.then(|| Notice {
         warning: false,
         reason: "SigningKeysRotated".to_owned(),
-        note: format!(
-            "the published keys changed: {} added, {} removed, {} now",
-            listed(&new.key_ids, &old.key_ids),
-            listed(&old.key_ids, &new.key_ids),
-            new.count
-        ),
+        note: format!("the published keys changed: {change}, {} now", new.count),
     })
 }
 

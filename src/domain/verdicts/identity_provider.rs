@@ -34,7 +34,7 @@ pub fn not_active() -> Problem {
         403,
         "Inactive",
         "/spec/state",
-        "state is Inactive: no keys are published, and links to it are not in force",
+        "state is Inactive: its keys are withdrawn, and links to it are not in force",
     )
 }
 
@@ -79,7 +79,9 @@ pub fn publish_conflict(name: &str) -> Problem {
 /// The output ConfigMap is immutable and would have to change.
 #[must_use]
 pub fn publish_immutable(name: &str) -> Problem {
-    conflict(format!("ConfigMap '{name}' is immutable and would have to change: delete it and a new one is made"))
+    conflict(format!(
+        "ConfigMap '{name}' is immutable and would have to change: delete it, as what it holds stays published until then"
+    ))
 }
 
 fn conflict(message: String) -> Problem {

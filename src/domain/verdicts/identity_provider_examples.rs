@@ -30,6 +30,9 @@ const POINTERS: [&str; 16] = [
     "/spec/examples/15",
 ];
 
+/// Examples that a message tells of: a longer one would be cut, and with it the cure.
+const MOST_TOLD: usize = 4;
+
 /// What [`EXAMPLES_PASSED`] says when it is True.
 #[must_use]
 pub fn examples_message(verdict: &ExamplesVerdict) -> String {
@@ -49,7 +52,11 @@ pub fn examples_message(verdict: &ExamplesVerdict) -> String {
 /// Some examples come out otherwise than expected; one at least.
 #[must_use]
 pub fn examples_failed(verdict: &ExamplesVerdict) -> Problem {
-    let details: Vec<String> = verdict.failed.iter().map(detail).collect();
+    let mut details: Vec<String> = verdict.failed.iter().take(MOST_TOLD).map(detail).collect();
+    let more = verdict.failed.len().saturating_sub(MOST_TOLD);
+    if more > 0 {
+        details.push(format!("and {more} more"));
+    }
     let cure = "correct the example, or the field that it tests";
     Problem {
         reason: Reason::ExampleFailed.into(),

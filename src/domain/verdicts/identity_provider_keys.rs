@@ -104,8 +104,9 @@ fn fetch_problem(error: FetchError, served: bool) -> Problem {
         ),
         FetchError::AddressForbidden => (
             "Address forbidden",
-            "keysEndpoint has an address that may not be called: it must be none of the loopback, link-local, multicast, \
-             metadata and API server addresses; an operator's administrator can allow some of them with --allow-cidr"
+            "keysEndpoint has an address that may not be called: it must be none of the loopback, unspecified, link-local, \
+             multicast, metadata and API server addresses, and none that --deny-cidr names; the operator's administrator can \
+             allow some of them with --allow-cidr"
                 .to_owned(),
         ),
         FetchError::Tls => (

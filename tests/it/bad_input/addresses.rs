@@ -15,8 +15,9 @@ use crate::support::{
 fn forbidden() -> Answer {
     Answer::new(
         "False AddressForbidden Stalled",
-        "keysEndpoint has an address that may not be called: it must be none of the loopback, link-local, multicast, \
-         metadata and API server addresses; an operator's administrator can allow some of them with --allow-cidr",
+        "keysEndpoint has an address that may not be called: it must be none of the loopback, unspecified, link-local, \
+         multicast, metadata and API server addresses, and none that --deny-cidr names; the operator's administrator can \
+         allow some of them with --allow-cidr",
         &["503 address-forbidden /spec/keysEndpoint"],
     )
 }

@@ -1,4 +1,5 @@
-//! Claims of an example that are nested deeper than JSON is read: the API server takes them.
+//! Claims of an example that are nested deeper than JSON is read, or more than fits into memory many times over: the API
+//! server takes them.
 
 use std::time::{Duration, Instant};
 
@@ -15,8 +16,7 @@ use crate::support::{
 };
 
 /// Creates one, and waits until it is ready. Only its text can be read: what it holds is too deep for this client as well.
-async fn create(scene: &Scene, name: &str, depth: usize) {
-    let claims = format!("{}1{}", r#"{"a":"#.repeat(depth), "}".repeat(depth));
+async fn create(scene: &Scene, name: &str, claims: &str) {
     let mut spec = Kind::Idp.with(&json!({ "issuer": name, "keysFrom": keys_from() }));
     spec["examples"] =
         json!([{ "name": "deep", "claims": "CLAIMS", "at": "2026-01-31T12:00:00Z", "expect": "Reject" }]);
@@ -25,7 +25,7 @@ async fn create(scene: &Scene, name: &str, depth: usize) {
     });
     let url = format!("/apis/idp-operator.dev/v1alpha1/namespaces/{}/identityproviders", scene.namespace);
     let request = http::Request::post(&url).header("content-type", "application/json");
-    let body = object.to_string().replace("\"CLAIMS\"", &claims);
+    let body = object.to_string().replace("\"CLAIMS\"", claims);
     scene.client.request_text(request.body(body.into_bytes()).unwrap()).await.unwrap();
     let deadline = Instant::now() + PATIENCE;
     loop {
@@ -50,7 +50,7 @@ async fn is_served(scene: &Scene, name: &str) {
 }
 
 #[tokio::test]
-async fn one_that_is_nested_without_end_delays_no_other() {
+async fn one_that_is_nested_or_long_without_end_delays_no_other() {
     let scene = Scene::new("deep").await;
     let source: Value = json!({
         "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "source" }, "data": { "jwks.json": jwks(&[ED25519]) },
@@ -61,7 +61,12 @@ async fn one_that_is_nested_without_end_delays_no_other() {
     for round in 0..2 {
         let _operator = scene.operator().await;
         is_served(&scene, &format!("before-{round}")).await;
-        create(&scene, &format!("deep-{round}"), 130 + 5000 * round).await;
+        let depth = 130 + 5000 * round;
+        let deep = format!("{}1{}", r#"{"a":"#.repeat(depth), "}".repeat(depth));
+        create(&scene, &format!("deep-{round}"), &deep).await;
+        // Each number takes sixteen times its text in memory. No token holds as many.
+        let wide = format!(r#"{{"a":[{}0]}}"#, "0,".repeat(600_000));
+        create(&scene, &format!("wide-{round}"), &wide).await;
         is_served(&scene, &format!("after-{round}")).await;
     }
 }

@@ -45,6 +45,7 @@ const FAILED: &str = "False UnexpectedStatus KeysReachable-UnexpectedStatus: no 
 const WITHDRAWN: &str = "False UnexpectedStatus KeysReachable-UnexpectedStatus:";
 const STALE: &str = "False UnexpectedStatus KeysReachable-UnexpectedStatus KeysFresh-KeysStale:";
 const IN_DOUBT: &str = "False PrivateKeyPublished KeysValid-PrivateKeyPublished:";
+const NOBODY: &str = "False ReferenceNotFound ReferencesResolved-ReferenceNotFound: ed";
 const INACTIVE: &str = "True Inactive Active-Inactive:";
 
 fn keys_from() -> Value {
@@ -137,8 +138,12 @@ fn rows() -> Vec<Row> {
         ("planted-key-while-down", vec![
             (apply(), GOOD), (Answers("500"), NOTHING), (Stop, NOTHING), (Plant("ec"), NOTHING), (Start, WITHDRAWN),
         ]),
+        ("planted-output-where-none-was", vec![
+            (Answers("500"), NOTHING), (apply(), FAILED), (Stop, NOTHING), (Plant("ec"), NOTHING), (Start, WITHDRAWN),
+        ]),
         ("planted-key-while-down-and-withdrawn", vec![
-            (Answers("500"), NOTHING), (apply(), FAILED), (Stop, NOTHING), (Start, FAILED),
+            (apply(), GOOD), (Set(json!({ "state": "Inactive" })), INACTIVE), (Answers("500"), NOTHING), (Stop, NOTHING), (Plant("ec"), NOTHING),
+            (Set(json!({ "state": "Active" })), NOTHING), (Start, WITHDRAWN),
         ]),
         ("output-lost-while-down", vec![
             (apply(), GOOD), (Answers("500"), NOTHING), (Stop, NOTHING), (NoOutput, NOTHING), (Start, FAILED),
@@ -193,6 +198,13 @@ fn rows() -> Vec<Row> {
             (Stop, NOTHING), (Seen("2 days ago"), NOTHING),
             (Start, "False ReferenceNotFound ReferencesResolved-ReferenceNotFound KeysFresh-KeysStale:"), (Source("ed"), GOOD),
         ]),
+        ("keys-from-without-somebody-who-vouches", vec![
+            (Source("ed"), NOTHING), (Set(keys_from()), GOOD),
+            (Set(json!({ "tls": { "caBundleRef": { "kind": "Secret", "name": "none", "key": "ca.crt" } } })), NOBODY),
+            // Its keys were seen until the stop: nothing is said of when, as they are not of an endpoint.
+            (Stop, NOTHING), (Seen("2 days ago"), NOTHING), (Source("junk"), NOTHING), (Set(json!({ "tls": null })), NOTHING),
+            (Start, "True Ready KeysValid-NotAJwks: ed"),
+        ]),
         ("keys-from-planted", vec![
             (Source("ed"), NOTHING), (Set(keys_from()), GOOD), (Stop, NOTHING), (NoSource, NOTHING), (Plant("ec"), NOTHING),
             (Start, "False ReferenceNotFound ReferencesResolved-ReferenceNotFound:"),
@@ -221,7 +233,20 @@ impl Idp<'_> {
             Source(keys) => self.source(&format!("{name}-source"), keys).await,
             NoSource => scene.delete::<ConfigMap>(&format!("{name}-source")).await,
             NoOutput => scene.delete::<ConfigMap>(&output).await,
-            Plant(key) => drop(scene.merge::<ConfigMap>(&output, json!({ "data": { "jwks.json": set(key) } })).await),
+            Plant(key) => {
+                let ours = json!({
+                    "apiVersion": "v1",
+                    "kind": "ConfigMap",
+                    "metadata": {
+                        "name": output,
+                        "labels": { "idp-operator.dev/managed": "true" },
+                        "annotations": { "idp-operator.dev/identity-provider": name },
+                    },
+                    "data": { "jwks.json": set(key) },
+                });
+                let params = PatchParams::apply("planter").force();
+                scene.api::<ConfigMap>().patch(&output, &params, &Patch::Apply(ours)).await.unwrap();
+            }
             Refresh(token) => {
                 let patch = json!({ "metadata": { "annotations": { "idp-operator.dev/refresh": token } } });
                 scene.merge::<IdentityProvider>(&name, patch).await;

@@ -100,3 +100,17 @@ async fn who_is_not_vouched_for_is_not_to_be_trusted_by_an_api_server_either() {
     assert!(configmap.data.as_ref().unwrap()["authentication-configuration.yaml"].contains("BEGIN CERTIFICATE"));
     assert_eq!(configmap.labels()["idp-operator.dev/managed"], "true");
 }
+
+#[tokio::test]
+async fn an_output_that_can_t_be_withdrawn_is_told_and_withdrawn_once_it_can() {
+    let scene = &Scene::new("outputs").await;
+    let _operator = scene.operator().await;
+    let mut idp = Idp::new(scene, "login").await;
+    idp.set(&json!({})).await;
+    idp.comes_to("True Ready: ed").await;
+    scene.merge::<ConfigMap>("login-jwks", json!({ "immutable": true })).await;
+    idp.set(&json!({ "state": "Inactive" })).await;
+    idp.comes_to("False PublishConflict Active-Inactive Published-PublishConflict: ed").await;
+    scene.delete::<ConfigMap>("login-jwks").await;
+    idp.comes_to("True Inactive Active-Inactive: no output").await;
+}
