@@ -318,3 +318,110 @@ impl Known {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use futures::future;
+    use jiff::SignedDuration;
+
+    use super::*;
+    use crate::domain::{address::AddressPolicy, key_source::FetchError};
+
+    /// A fetcher for whom names have no address, or whose fetches never end.
+    fn fetcher(answers: bool) -> Fetcher {
+        let lookup: crate::cluster::connector::Lookup =
+            Arc::new(
+                move |_, _| {
+                    if answers { Box::pin(future::ready(Ok(Vec::new()))) } else { Box::pin(future::pending()) }
+                },
+            );
+        let connector = Connector::with_lookup(AddressPolicy::default(), Vec::new(), lookup);
+        Fetcher::new(connector, Arc::new(|_| ()), Metrics::default())
+    }
+
+    fn source() -> KeySource {
+        KeySource { issuer: "a".into(), place: Place::Endpoint("https://a.invalid/keys".into()) }
+    }
+
+    fn terms(algorithms: &[Algorithm]) -> Terms {
+        Terms {
+            trust: Some(Trust::System),
+            algorithms: algorithms.to_vec(),
+            interval: Duration::from_mins(5),
+            stale_after: Duration::from_hours(24),
+            was_dead: false,
+            refresh: None,
+        }
+    }
+
+    fn key() -> ObjectKey {
+        ObjectKey::new("ns", "login")
+    }
+
+    fn look(fetcher: &Fetcher, terms: &Terms, now: Timestamp) -> Option<KeysSeen> {
+        fetcher.look(&key(), "u", (&source(), terms), now)
+    }
+
+    /// The number of the fetch under way, and whether it has begun.
+    fn flight(fetcher: &Fetcher) -> Option<(u64, bool)> {
+        let known = lock(&fetcher.known);
+        known.get(&key())?.flight.as_ref().map(|flight| (flight.number, flight.has_begun))
+    }
+
+    async fn landed(fetcher: &Fetcher) {
+        while flight(fetcher).is_some() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+
+    #[tokio::test]
+    async fn an_edit_keeps_the_place_in_the_queue_and_ends_what_has_begun() {
+        let (fetcher, now) = (fetcher(false), Timestamp::now());
+        let taken = future::join_all((0..16).map(|_| fetcher.pools.enter("ns", false))).await;
+        assert_eq!(look(&fetcher, &terms(&[Algorithm::RS256]), now), None);
+        tokio::task::yield_now().await;
+        assert_eq!(flight(&fetcher), Some((0, false)));
+        assert_eq!(look(&fetcher, &terms(&[Algorithm::ES256]), now), None);
+        assert_eq!(flight(&fetcher), Some((0, false)));
+        drop(taken);
+        while flight(&fetcher) != Some((0, true)) {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        let _ = look(&fetcher, &terms(&[Algorithm::ES256]), now);
+        assert_eq!(flight(&fetcher), Some((0, true)));
+        let _ = look(&fetcher, &Terms { refresh: Some("b".into()), ..terms(&[Algorithm::ES256]) }, now);
+        assert_eq!(flight(&fetcher).map(|(number, _)| number), Some(1));
+        fetcher.halt(&key());
+        assert_eq!(flight(&fetcher), None);
+    }
+
+    #[tokio::test]
+    async fn a_clock_that_is_set_back_puts_no_fetch_off() {
+        let (fetcher, terms, now) = (fetcher(true), terms(&Algorithm::ALL), Timestamp::now());
+        assert_eq!(look(&fetcher, &terms, now), None);
+        landed(&fetcher).await;
+        let seen = look(&fetcher, &terms, now).unwrap();
+        assert_eq!(seen.last, Err(KeysError::Fetch(FetchError::Unreachable)));
+        assert_eq!(flight(&fetcher), None);
+        let _ = look(&fetcher, &terms, now - SignedDuration::from_hours(48));
+        assert!(flight(&fetcher).is_some());
+    }
+
+    #[tokio::test]
+    async fn keys_that_came_while_they_expired_stay() {
+        let (fetcher, terms, now) = (fetcher(false), terms(&Algorithm::ALL), Timestamp::now());
+        let text = br#"{"keys":[{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
+        let keys = KeySet::judge(text, &Algorithm::ALL).unwrap();
+        let note = |result, now| fetcher.note(&key(), "u", (&source(), &terms), result, now);
+        note(Ok(keys.clone()), now);
+        let late = now + SignedDuration::from_hours(25);
+        assert!(note(Err(KeysError::Unresolved), now).is_stale(terms.stale_after, late));
+        note(Ok(keys.clone()), late);
+        assert_eq!(fetcher.expire(&key(), "u", &source(), late).unwrap().good, Some((keys.clone(), late)));
+        note(Err(KeysError::Unresolved), late);
+        let expired = fetcher.expire(&key(), "u", &source(), late + SignedDuration::from_hours(25)).unwrap();
+        assert_eq!((expired.good, expired.lost), (None, Some(Lost::Stale)));
+        // What is forgotten is not taken up from what an earlier process left.
+        assert_eq!(fetcher.take_up(&key(), "u", &source(), (keys, late)), None);
+    }
+}

@@ -435,6 +435,7 @@ mod tests {
     /// Digest of the configuration, digest of the keys, and their ids.
     type Told = Option<(&'static str, &'static str, &'static [&'static str])>;
 
+    #[allow(clippy::unnecessary_wraps)] // a cell of a row
     const fn told_keys(config: &'static str, keys: &'static str, ids: &'static [&'static str]) -> Told {
         Some((config, keys, ids))
     }
