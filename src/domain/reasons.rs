@@ -122,6 +122,8 @@ reasons! {
         IdpNotReady,
         /// The `IdentityProvider` is inactive.
         IdpInactive,
+        /// The `IdentityProvider` allows no links to it.
+        LinkingNotAllowed,
     }
 }
 

@@ -44,7 +44,12 @@ async fn a_link_follows_its_identity_provider_s_coming_and_going() {
     );
     assert_eq!(
         conditions(&status.core),
-        ["IdentityProviderReady=False IdpNotFound", "Ready=False IdpNotFound", "Reconciling=True IdpNotFound"]
+        [
+            "IdentityProviderReady=False IdpNotFound",
+            "LinkingAllowed=Unknown NotEvaluated",
+            "Ready=False IdpNotFound",
+            "Reconciling=True IdpNotFound",
+        ]
     );
     assert_eq!(status.details, None);
 
@@ -55,7 +60,10 @@ async fn a_link_follows_its_identity_provider_s_coming_and_going() {
         (details.sequence.as_str(), details.creation_date, &details.resource_owner),
         ("1", None, &scene.namespace)
     );
-    assert_eq!(conditions(&core(&object)), ["IdentityProviderReady=True Succeeded", "Ready=True IdentitySet"]);
+    assert_eq!(
+        conditions(&core(&object)),
+        ["IdentityProviderReady=True Succeeded", "LinkingAllowed=True Succeeded", "Ready=True IdentitySet"]
+    );
 
     scene.delete::<IdentityProvider>("login").await;
     let gone: UserIdpAuthenticator = scene.verdict("mini", "False", "IdpNotFound").await;
@@ -137,4 +145,43 @@ async fn a_changed_name_is_another_configuration() {
     scene.apply::<UserIdpAuthenticator>("mini", renamed).await;
     let object: UserIdpAuthenticator = scene.verdict("mini", "True", "IdentitySet").await;
     assert_eq!(object.status.unwrap().details.unwrap().sequence, "2");
+}
+
+#[tokio::test]
+async fn a_link_is_in_force_only_while_its_identity_provider_allows_links() {
+    let scene = Scene::new("uia").await;
+    let _operator = scene.operator().await;
+    let server = KeyServer::http(&jwks(&[ED25519])).await;
+    let with = |allowed: bool| {
+        let mut spec = provider(&server.url("/keys"));
+        spec["linkingAllowed"] = json!(allowed);
+        spec
+    };
+    scene.apply::<IdentityProvider>("login", with(false)).await;
+    scene.verdict::<IdentityProvider>("login", "True", "Ready").await;
+    scene.apply::<UserIdpAuthenticator>("mini", link(&json!({ "idpRef": { "name": "login" } }))).await;
+    let object: UserIdpAuthenticator = scene.verdict("mini", "False", "LinkingNotAllowed").await;
+    assert_eq!(
+        conditions(&core(&object)),
+        [
+            "IdentityProviderReady=True Succeeded",
+            "LinkingAllowed=False LinkingNotAllowed",
+            "Ready=False LinkingNotAllowed",
+            "Stalled=True LinkingNotAllowed",
+        ]
+    );
+    let error = core(&object).errors.remove(0);
+    assert_eq!(
+        [error.status, error.code, error.detail, error.source.pointer],
+        [
+            "403",
+            "linking-not-allowed",
+            "IdentityProvider 'login' allows no links: set its linkingAllowed to true, or delete the link",
+            "/spec/idpRef/name"
+        ]
+    );
+    scene.apply::<IdentityProvider>("login", with(true)).await;
+    scene.verdict::<UserIdpAuthenticator>("mini", "True", "IdentitySet").await;
+    scene.apply::<IdentityProvider>("login", with(false)).await;
+    scene.verdict::<UserIdpAuthenticator>("mini", "False", "LinkingNotAllowed").await;
 }

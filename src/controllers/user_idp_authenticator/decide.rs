@@ -12,7 +12,8 @@ use crate::{
         reasons::UserIdpAuthenticatorReason as Reason,
         verdict::{Finding, Judgement, Problem},
         verdicts::user_idp_authenticator::{
-            IDENTITY_PROVIDER_READY, IdpName, idp_inactive, idp_not_found, idp_not_ready,
+            IDENTITY_PROVIDER_READY, IdpName, LINKING_ALLOWED, idp_inactive, idp_not_found, idp_not_ready,
+            linking_not_allowed,
         },
     },
 };
@@ -25,15 +26,19 @@ pub fn decide(object: &UserIdpAuthenticator, seen: &Observed) -> Step<UserIdpAut
         (None, id) => IdpName::Id(id.clone().unwrap_or_default()),
     };
     let Some(idp) = &seen.idp else {
-        return judged(object, seen, Err(idp_not_found(&idp_name)));
+        return judged(object, seen, Some((IDENTITY_PROVIDER_READY, idp_not_found(&idp_name))));
     };
+    let not_ready = |problem| judged(object, seen, Some((IDENTITY_PROVIDER_READY, problem)));
     match idp.ready {
         IdpReady::NoVerdict => Step::Wait,
-        _ if idp.is_inactive => judged(object, seen, Err(idp_inactive(&idp_name, &idp.name))),
+        _ if idp.is_inactive => not_ready(idp_inactive(&idp_name, &idp.name)),
         IdpReady::Unknown if has_verdict_of_this_generation(object) => Step::Wait,
-        IdpReady::True => judged(object, seen, Ok(())),
-        IdpReady::Unknown => judged(object, seen, Err(idp_not_ready(&idp_name, &idp.name, false))),
-        IdpReady::False { stalled } => judged(object, seen, Err(idp_not_ready(&idp_name, &idp.name, stalled))),
+        IdpReady::True if !idp.allows_linking => {
+            judged(object, seen, Some((LINKING_ALLOWED, linking_not_allowed(&idp_name, &idp.name))))
+        }
+        IdpReady::True => judged(object, seen, None),
+        IdpReady::Unknown => not_ready(idp_not_ready(&idp_name, &idp.name, false)),
+        IdpReady::False { stalled } => not_ready(idp_not_ready(&idp_name, &idp.name, stalled)),
     }
 }
 
@@ -47,11 +52,11 @@ fn has_verdict_of_this_generation(object: &UserIdpAuthenticator) -> bool {
 fn judged(
     object: &UserIdpAuthenticator,
     seen: &Observed,
-    idp: Result<(), Problem>,
+    failing: Option<(&'static str, Problem)>,
 ) -> Step<UserIdpAuthenticatorStatus> {
     let old = object.status.as_ref().and_then(|status| status.details.as_ref());
-    let details = match &idp {
-        Ok(()) => Some(details::next(
+    let details = match &failing {
+        None => Some(details::next(
             old,
             &config_digest(object, seen),
             &object.namespace().unwrap_or_default(),
@@ -59,15 +64,15 @@ fn judged(
             seen.now,
         )),
         // Nothing is in force: what was in force last stays told.
-        Err(_) => old.cloned(),
+        Some(_) => old.cloned(),
     };
-    let finding = match idp {
-        Ok(()) => Finding::succeeded(IDENTITY_PROVIDER_READY, "the IdentityProvider is ready"),
-        Err(problem) => Finding::failed(IDENTITY_PROVIDER_READY, problem),
-    };
+    let order = [
+        (IDENTITY_PROVIDER_READY, "the IdentityProvider is ready"),
+        (LINKING_ALLOWED, "the IdentityProvider allows links to it"),
+    ];
     Verdict {
         judgement: Judgement {
-            findings: vec![finding],
+            findings: Finding::in_order(&order, failing),
             ready_reason: Reason::IdentitySet.into(),
             ready_message: "the user can authenticate with the IdentityProvider".to_owned(),
         },

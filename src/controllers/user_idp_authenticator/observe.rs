@@ -30,6 +30,8 @@ pub struct IdpView {
     pub ready: IdpReady,
     /// Whether it is inactive, or was by its last verdict: active again, it is not ready before the next one.
     pub is_inactive: bool,
+    /// `spec.linkingAllowed`.
+    pub allows_linking: bool,
 }
 
 /// An `IdentityProvider`'s `Ready`.
@@ -64,7 +66,8 @@ impl IdpView {
             Some(_) => IdpReady::Unknown,
         };
         let is_inactive = idp.spec.state == State::Inactive || condition(ACTIVE) == Some("False");
-        Some(Self { name: idp.name_any(), uid: idp.uid().unwrap_or_default(), ready, is_inactive })
+        let allows_linking = idp.spec.linking_allowed;
+        Some(Self { name: idp.name_any(), uid: idp.uid().unwrap_or_default(), ready, is_inactive, allows_linking })
     }
 }
 

@@ -8,6 +8,9 @@ use crate::domain::{
 /// The `IdentityProvider` exists and is ready.
 pub const IDENTITY_PROVIDER_READY: &str = "IdentityProviderReady";
 
+/// The `IdentityProvider` allows links to it.
+pub const LINKING_ALLOWED: &str = "LinkingAllowed";
+
 /// How a spec names its `IdentityProvider`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum IdpName {
@@ -65,5 +68,18 @@ pub fn idp_inactive(idp: &IdpName, name: &str) -> Problem {
         "IdentityProvider inactive",
         idp.pointer(),
         format!("IdentityProvider '{name}' is inactive: set its state to Active, or delete the link"),
+    )
+}
+
+/// The `IdentityProvider` allows no links to it.
+#[must_use]
+pub fn linking_not_allowed(idp: &IdpName, name: &str) -> Problem {
+    Problem::new(
+        Reason::LinkingNotAllowed,
+        Weight::Stalls,
+        403,
+        "Linking not allowed",
+        idp.pointer(),
+        format!("IdentityProvider '{name}' allows no links: set its linkingAllowed to true, or delete the link"),
     )
 }
