@@ -6,10 +6,13 @@ use kube::{
     runtime::events::{Event, EventType, Recorder, Reporter},
 };
 
-use crate::api::labels::OPERATOR;
+use crate::{api::labels::OPERATOR, desired::status::truncate};
 
 /// Bound on publishing: kube tries again on its own, for minutes if it is let.
 const TIMEOUT: std::time::Duration = std::time::Duration::from_secs(5);
+
+/// Longest note of an Event, in bytes. The API server refuses one of more than 1,024.
+const MAX_NOTE: usize = 1000;
 
 /// Publishes Events. Clones share their cache of recent ones.
 #[derive(Clone)]
@@ -24,7 +27,7 @@ pub struct Notice {
     pub warning: bool,
     /// Machine-readable reason, PascalCase.
     pub reason: String,
-    /// What happened, at most 1 kB.
+    /// What happened; cut at [`MAX_NOTE`].
     pub note: String,
 }
 
@@ -41,7 +44,7 @@ impl Events {
         let event = Event {
             type_: if notice.warning { EventType::Warning } else { EventType::Normal },
             reason: notice.reason.clone(),
-            note: Some(notice.note.clone()),
+            note: Some(truncate(&notice.note, MAX_NOTE)),
             action: "Reconcile".to_owned(),
             secondary: None,
         };

@@ -122,7 +122,10 @@ impl Fetcher {
                 seen.next = now;
             }
         }
-        let waits = |flight: &Flight| flight.since.checked_add(LONGEST_TURN).is_ok_and(|end| now < end);
+        // Without end where there is nothing to tell: it was never asked.
+        let is_unasked = |seen: &KeysSeen| seen.good.is_none() && seen.last == Err(KeysError::Unresolved);
+        let is_unasked = entry.seen.as_ref().is_none_or(is_unasked);
+        let waits = |flight: &Flight| is_unasked || flight.since.checked_add(LONGEST_TURN).is_ok_and(|end| now < end);
         let is_awaited = entry.is_superseded && entry.flight.as_ref().is_some_and(waits);
         entry.seen.clone().filter(|_| !is_awaited)
     }
@@ -138,6 +141,7 @@ impl Fetcher {
     ) -> KeysSeen {
         let mut known = lock(&self.known);
         let entry = self.entry(&mut known, key, uid, (source, terms));
+        entry.seen = entry.seen.take().map(|seen| seen.as_of(now, terms.interval));
         entry.adopt(terms, now);
         entry.flight = None;
         entry.is_superseded = false;
@@ -423,5 +427,23 @@ mod tests {
         assert_eq!((expired.good, expired.lost), (None, Some(Lost::Stale)));
         // What is forgotten is not taken up from what an earlier process left.
         assert_eq!(fetcher.take_up(&key(), "u", &source(), (keys, late)), None);
+    }
+
+    #[tokio::test]
+    async fn what_was_never_asked_is_awaited_however_long_its_turn_is_in_coming() {
+        let (fetcher, now) = (fetcher(false), Timestamp::now());
+        let _taken = future::join_all((0..16).map(|_| fetcher.pools.enter("ns", false))).await;
+        let resolved = terms(&Algorithm::ALL);
+        let unresolved = Terms { trust: None, ..resolved.clone() };
+        fetcher.note(&key(), "u", (&source(), &unresolved), Err(KeysError::Unresolved), now);
+        assert_eq!(look(&fetcher, &resolved, now), None);
+        assert_eq!(look(&fetcher, &resolved, now + SignedDuration::from_hours(1)), None);
+        // What was seen under other terms is told after a while.
+        let error = Err(KeysError::Fetch(FetchError::Unreachable));
+        let known = fetcher.note(&key(), "u", (&source(), &resolved), error, now);
+        let fewer = terms(&[Algorithm::ES256]);
+        assert_eq!(look(&fetcher, &fewer, now), None);
+        let told = look(&fetcher, &fewer, now + SignedDuration::from_mins(2)).map(|seen| (seen.last, seen.good));
+        assert_eq!(told, Some((known.last, None)));
     }
 }

@@ -27,7 +27,7 @@ const UNREAD_DEPTH: usize = 4;
 /// What stands for a value that is not kept.
 const CUT_OFF: &[u8] = b"null";
 
-/// Cuts off what is nested too deep in each answer.
+/// Cuts off what is nested too deep in each answer, and leaves out [`UNREAD`].
 pub struct ShallowLayer;
 
 impl<S> Layer<S> for ShallowLayer {

@@ -138,7 +138,9 @@ impl Writer<'_> {
     }
 }
 
-fn truncate(text: &str, most: usize) -> String {
+/// The text, cut between characters where it has more bytes.
+#[must_use]
+pub fn truncate(text: &str, most: usize) -> String {
     if text.len() <= most {
         return text.to_owned();
     }

@@ -47,7 +47,7 @@ pub enum Skip {
     /// RSA modulus outside 2048..8192 bits, or parameters by which anybody can sign.
     TooWeak,
     /// A parameter is missing, of the wrong size, not unpadded base64url or no point of its curve; or `kid` is not a text
-    /// of at most [`MAX_KEY_ID`] bytes without control characters.
+    /// of at most [`MAX_KEY_ID`] bytes without control or unseen characters.
     BadEncoding,
     /// A curve, key type or algorithm that is not known or not there, or a key that is not for signatures.
     Unusable,
@@ -55,7 +55,17 @@ pub enum Skip {
 
 /// Whether it steers a terminal, is not seen, or changes how what stands beside it is seen (Unicode Standard Annex 9).
 fn steers(character: char) -> bool {
-    let unseen = ['\u{200b}'..='\u{200f}', '\u{2028}'..='\u{202e}', '\u{2060}'..='\u{206f}', '\u{feff}'..='\u{feff}'];
+    let unseen = [
+        '\u{ad}'..='\u{ad}',
+        '\u{61c}'..='\u{61c}',
+        '\u{180e}'..='\u{180e}',
+        '\u{200b}'..='\u{200f}',
+        '\u{2028}'..='\u{202e}',
+        '\u{2060}'..='\u{206f}',
+        '\u{feff}'..='\u{feff}',
+        '\u{fff9}'..='\u{fffb}',
+        '\u{e0000}'..='\u{e007f}',
+    ];
     character.is_control() || unseen.iter().any(|range| range.contains(&character))
 }
 

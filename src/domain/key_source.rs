@@ -206,7 +206,8 @@ impl KeysSeen {
     #[must_use]
     pub fn as_of(self, now: Timestamp, interval: Duration) -> Self {
         let good = self.good.map(|(keys, at)| (keys, at.min(now)));
-        let is_near = self.next <= later(now, interval.max(LONGEST_RETRY_AFTER));
+        // A look may have ended since.
+        let is_near = self.next <= later(now, interval.max(LONGEST_RETRY_AFTER) + LONGEST_TURN);
         Self { good, next: if is_near { self.next } else { now }, ..self }
     }
 
@@ -220,10 +221,12 @@ impl KeysSeen {
     #[must_use]
     pub fn under(self, algorithms: &[Algorithm]) -> Self {
         let Some((keys, at)) = self.good else { return self };
-        match keys.under(algorithms) {
-            Some(keys) => Self { good: Some((keys, at)), ..self },
-            None => Self { good: None, lost: Some(Lost::Unwanted), ..self },
+        if let Some(keys) = keys.under(algorithms) {
+            return Self { good: Some((keys, at)), ..self };
         }
+        // What came last was good, but not for these.
+        let last = self.last.and(Err(KeysError::Judged(KeySetError::NoUsableKey)));
+        Self { good: None, lost: Some(Lost::Unwanted), last, ..self }
     }
 
     /// The state once good keys are forgotten for this.
@@ -373,6 +376,7 @@ mod tests {
     fn a_clock_that_was_set_back_puts_nothing_off() {
         let seen = KeysSeen::after(None, Ok(good()), at(200_000), EVERY);
         assert_eq!(seen.clone().as_of(at(200_100), EVERY.interval), seen);
+        assert_eq!(seen.clone().as_of(at(199_999), EVERY.interval).next, seen.next);
         let back = seen.as_of(at(1000), EVERY.interval);
         assert_eq!((back.good, back.next), (Some((good(), at(1000))), at(1000)));
     }
@@ -383,6 +387,7 @@ mod tests {
         assert_eq!(seen.clone().under(&[Algorithm::EdDSA, Algorithm::RS256]), seen);
         let left = seen.under(&[Algorithm::RS256]);
         assert_eq!((left.good.clone(), left.lost), (None, Some(Lost::Unwanted)));
+        assert_eq!(left.last, Err(KeysError::Judged(KeySetError::NoUsableKey)));
         assert_eq!(left.under(&Algorithm::ALL).good, None);
     }
 

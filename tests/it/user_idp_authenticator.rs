@@ -184,4 +184,16 @@ async fn a_link_is_in_force_only_while_its_identity_provider_allows_links() {
     scene.verdict::<UserIdpAuthenticator>("mini", "True", "IdentitySet").await;
     scene.apply::<IdentityProvider>("login", with(false)).await;
     scene.verdict::<UserIdpAuthenticator>("mini", "False", "LinkingNotAllowed").await;
+
+    // While it is suspended, what is edited is not in force.
+    scene.merge::<IdentityProvider>("login", json!({ "spec": { "suspend": true } })).await;
+    scene.until::<IdentityProvider>("login", |object| core(object).condition("Suspended").is_some()).await;
+    let before = version(&scene.api::<UserIdpAuthenticator>().get("mini").await.unwrap());
+    scene.merge::<IdentityProvider>("login", json!({ "spec": { "linkingAllowed": true } })).await;
+    let other = json!({ "idpRef": { "name": "login" }, "userId": "2", "idpUserId": "other" });
+    scene.apply::<UserIdpAuthenticator>("other", link(&other)).await;
+    scene.verdict::<UserIdpAuthenticator>("other", "True", "IdentitySet").await;
+    assert_eq!(version(&scene.api::<UserIdpAuthenticator>().get("mini").await.unwrap()), before);
+    scene.merge::<IdentityProvider>("login", json!({ "spec": { "suspend": false } })).await;
+    scene.verdict::<UserIdpAuthenticator>("mini", "True", "IdentitySet").await;
 }

@@ -11,8 +11,8 @@ use serde_json::{Map, Number, Value};
 /// Most bytes of compact JSON that a token of 8 KiB can hold as claims: base64url makes four of three.
 pub const MAX_CLAIMS: usize = 6 * 1024;
 
-/// The claims of an example. The schema can't bound them, and in memory a number takes sixteen times its text: what is more
-/// than a token can hold is passed over as it is read.
+/// The claims of an example. The schema can't bound them, and in memory a number takes sixteen times its text: of what is
+/// more than a token can hold nothing is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Claims {
     /// As they are.

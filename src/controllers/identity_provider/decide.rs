@@ -15,7 +15,7 @@ use crate::{
     desired::configmap,
     domain::{
         jwks::KeySet,
-        key_source::{KeysError, Lost, Place},
+        key_source::{KeysError, LONGEST_TURN, Lost, Place},
         reasons::IdentityProviderReason as Reason,
         verdict::{Finding, Judgement, Problem},
         verdicts::{
@@ -37,18 +37,20 @@ pub fn plan(seen: &Observed) -> Option<&KeySet> {
     seen.keys.good.as_ref().map(|(keys, _)| keys)
 }
 
-/// The verdict, after the plan was carried out.
+/// The verdict, after the plan was carried out. None where nothing is served and nothing says why: then it is not ready,
+/// whatever else is well.
 #[must_use]
-pub fn decide(object: &IdentityProvider, seen: &Observed, output: Output) -> Verdict<IdentityProviderStatus> {
+pub fn decide(object: &IdentityProvider, seen: &Observed, output: Output) -> Option<Verdict<IdentityProviderStatus>> {
     let served = plan(seen).filter(|_| output == Output::Published);
     let keys = served.map(|keys| keys_status(object, keys, seen));
     let status = status(object, keys, seen.now);
-    Verdict {
-        judgement: judgement(object, seen, output, served),
+    let judgement = judgement(object, seen, output, served);
+    (served.is_some() || judgement.blocker().is_some()).then(|| Verdict {
+        judgement,
         notices: rotation_notice(object.status.as_ref(), &status).into_iter().collect(),
         status,
-        requeue: wait(object, seen),
-    }
+        requeue: Some(wait(object, seen)),
+    })
 }
 
 /// The verdict on an object whose issuer an older one has: what it published is withdrawn.
@@ -195,12 +197,13 @@ fn published_message(object: &IdentityProvider, keys: &KeySet) -> String {
     format!("{count} published in ConfigMap '{}'", configmap::name(object))
 }
 
-/// Until the next look, or until keys turn stale. A look that is due is under way: its end wakes the object.
-fn wait(object: &IdentityProvider, seen: &Observed) -> Option<Duration> {
+/// Until the next look, or until keys turn stale. A look that is due is under way: its end wakes the object, and after a
+/// while it is asked for.
+fn wait(object: &IdentityProvider, seen: &Observed) -> Duration {
     let until = seen.keys.served_until(object.spec.keys.stale_after.into(), seen.now);
     let times = [Some(seen.keys.next), until];
-    let next = times.into_iter().flatten().filter(|time| *time > seen.now).min()?;
-    Some(next.duration_since(seen.now).unsigned_abs())
+    let next = times.into_iter().flatten().filter(|time| *time > seen.now).min();
+    next.map_or(LONGEST_TURN, |next| next.duration_since(seen.now).unsigned_abs())
 }
 
 #[cfg(test)]
@@ -260,7 +263,7 @@ mod tests {
     /// Conditions in order, `+`: True, `?`: Unknown, or the reason for which it is False; then what stands against Ready.
     fn told(object: &IdentityProvider, seen: &Observed) -> (String, Option<&'static str>) {
         let output = if plan(seen).is_some() { Output::Published } else { Output::None };
-        let judgement = decide(object, seen, output).judgement;
+        let judgement = decide(object, seen, output).unwrap().judgement;
         let one = |finding: &Finding| match &finding.outcome {
             Outcome::Succeeded(_) => format!("{}+", finding.condition),
             Outcome::NotEvaluated => format!("{}?", finding.condition),
@@ -342,7 +345,7 @@ mod tests {
     fn the_time_of_the_last_good_look_is_written_once_when_an_outage_begins() {
         let mut object = object(&json!({}));
         let mut look = |seen: &Observed| {
-            let verdict = decide(&object, seen, Output::Published);
+            let verdict = decide(&object, seen, Output::Published).unwrap();
             let subject = Subject { uid: "u", generation: 1, now: seen.now };
             let old = object.status.clone().unwrap_or_default();
             let core = judged(&old.core, &verdict.judgement, subject);
@@ -360,18 +363,18 @@ mod tests {
 
     #[test]
     fn the_next_look_is_when_keys_turn_stale_if_that_comes_first() {
-        let seconds = |seen: &Observed| wait(&object(&json!({})), seen).map(|wait| wait.as_secs());
-        assert_eq!(seconds(&seen(Some(0), Ok(()), 10)), Some(60));
-        assert_eq!(seconds(&seen(Some(0), unreachable(), 24 * HOUR - 20)), Some(20));
-        assert_eq!(seconds(&seen(Some(0), unreachable(), 24 * HOUR + 20)), Some(60));
-        // While a look is under way there is nothing to look at.
+        let seconds = |seen: &Observed| wait(&object(&json!({})), seen).as_secs();
+        assert_eq!(seconds(&seen(Some(0), Ok(()), 10)), 60);
+        assert_eq!(seconds(&seen(Some(0), unreachable(), 24 * HOUR - 20)), 20);
+        assert_eq!(seconds(&seen(Some(0), unreachable(), 24 * HOUR + 20)), 60);
+        // A look that is under way wakes the object; one that never ends is asked for.
         let mut due = seen(None, unreachable(), 10);
         due.keys.next = due.now;
-        assert_eq!(wait(&object(&json!({})), &due), None);
+        assert_eq!(seconds(&due), 60);
         // But where keys would be too old by then, it is not waited for without end.
         let mut queued = seen(Some(0), unreachable(), 24 * HOUR + 20);
         queued.keys.next = at(24 * HOUR - 10);
-        assert_eq!(seconds(&queued), Some(30));
+        assert_eq!(seconds(&queued), 30);
     }
 
     #[rstest]
@@ -416,6 +419,16 @@ mod tests {
         let orders = [json!(["a", "b"]), json!(["b", "a"])];
         let digests = orders.map(|audiences| config_digest(&object(&json!({ "audiences": audiences }))));
         assert_eq!(digests[0], digests[1]);
+    }
+
+    #[test]
+    fn without_keys_it_is_never_ready() {
+        for last in [Ok(()), Err(KeysError::Unresolved)] {
+            for output in [Output::Published, Output::None] {
+                let verdict = decide(&object(&json!({})), &seen(None, last, 10), output);
+                assert!(verdict.is_none(), "{last:?} {output:?}: {:?}", verdict.map(|verdict| verdict.judgement));
+            }
+        }
     }
 
     #[test]

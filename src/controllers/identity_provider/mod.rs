@@ -43,5 +43,5 @@ pub async fn step(
         return Ok(Step::Wait);
     };
     let output = apply::apply(&object, &ctx, &seen, reads).await?;
-    Ok(decide::decide(&object, &seen, output).into())
+    Ok(decide::decide(&object, &seen, output).map_or(Step::Wait, Step::from))
 }

@@ -13,6 +13,7 @@ use crate::{
         status::StatusCore,
     },
     cluster::events::Notice,
+    desired::status::truncate,
     domain::{
         details,
         digest::sha256_hex,
@@ -135,7 +136,8 @@ pub fn rotation_notice(old: Option<&IdentityProviderStatus>, new: &IdentityProvi
 /// The ids of these that are not among the others; a few of many.
 fn listed(these: &[String], others: &[String]) -> String {
     const MOST: usize = 4;
-    let mut ids: Vec<String> = these.iter().filter(|id| !others.contains(id)).map(|id| format!("'{id}'")).collect();
+    let mut ids: Vec<String> =
+        these.iter().filter(|id| !others.contains(id)).map(|id| format!("'{}'", truncate(id, 64))).collect();
     let more = ids.len().saturating_sub(MOST);
     ids.truncate(MOST);
     match (ids.is_empty(), more) {

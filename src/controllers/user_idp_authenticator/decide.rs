@@ -18,7 +18,7 @@ use crate::{
     },
 };
 
-/// Judges a link. It waits for its `IdentityProvider`'s first verdict, and keeps its own while that is Unknown.
+/// Judges a link. It waits for its `IdentityProvider`'s first verdict, and keeps its own while that is Unknown or suspended.
 #[must_use]
 pub fn decide(object: &UserIdpAuthenticator, seen: &Observed) -> Step<UserIdpAuthenticatorStatus> {
     let idp_name = match (&object.spec.idp_ref, &object.spec.idp_id) {
@@ -31,9 +31,12 @@ pub fn decide(object: &UserIdpAuthenticator, seen: &Observed) -> Step<UserIdpAut
     let not_ready = |problem| judged(object, seen, Some((IDENTITY_PROVIDER_READY, problem)));
     match idp.ready {
         IdpReady::NoVerdict => Step::Wait,
+        _ if idp.is_suspended && has_verdict_of_this_generation(object) => Step::Wait,
         _ if idp.is_inactive => not_ready(idp_inactive(&idp_name, &idp.name)),
-        IdpReady::Unknown if has_verdict_of_this_generation(object) => Step::Wait,
-        IdpReady::True if !idp.allows_linking => {
+        IdpReady::Unknown if has_verdict_of_this_generation(object) && (idp.allows_linking || !was_ready(object)) => {
+            Step::Wait
+        }
+        IdpReady::True | IdpReady::Unknown if !idp.allows_linking => {
             judged(object, seen, Some((LINKING_ALLOWED, linking_not_allowed(&idp_name, &idp.name))))
         }
         IdpReady::True => judged(object, seen, None),
@@ -47,6 +50,12 @@ fn has_verdict_of_this_generation(object: &UserIdpAuthenticator) -> bool {
         status.core.observed_generation == object.metadata.generation
             && status.core.condition(condition::READY).is_some_and(|ready| ready.status != "Unknown")
     })
+}
+
+/// Whether the link's last verdict was that its `IdentityProvider` is ready.
+fn was_ready(object: &UserIdpAuthenticator) -> bool {
+    let core = object.status.as_ref().map(|status| &status.core);
+    core.and_then(|core| core.condition(IDENTITY_PROVIDER_READY)).is_some_and(|ready| ready.status == "True")
 }
 
 fn judged(

@@ -32,6 +32,8 @@ pub struct IdpView {
     pub is_inactive: bool,
     /// `spec.linkingAllowed`.
     pub allows_linking: bool,
+    /// Whether it is suspended: what is edited is not in force yet.
+    pub is_suspended: bool,
 }
 
 /// An `IdentityProvider`'s `Ready`.
@@ -66,8 +68,14 @@ impl IdpView {
             Some(_) => IdpReady::Unknown,
         };
         let is_inactive = idp.spec.state == State::Inactive || condition(ACTIVE) == Some("False");
-        let allows_linking = idp.spec.linking_allowed;
-        Some(Self { name: idp.name_any(), uid: idp.uid().unwrap_or_default(), ready, is_inactive, allows_linking })
+        Some(Self {
+            name: idp.name_any(),
+            uid: idp.uid().unwrap_or_default(),
+            ready,
+            is_inactive,
+            allows_linking: idp.spec.linking_allowed,
+            is_suspended: idp.spec.suspend,
+        })
     }
 }
 
