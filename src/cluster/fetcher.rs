@@ -106,7 +106,6 @@ impl Fetcher {
     ) -> Option<KeysSeen> {
         let mut known = lock(&self.known);
         let entry = self.entry(&mut known, key, uid, (source, terms));
-        entry.seen = entry.seen.take().map(|seen| seen.as_of(now, terms.interval));
         let is_asked = entry.adopt(terms, now);
         let is_due = entry.is_superseded || entry.seen.as_ref().is_none_or(|seen| seen.next <= now);
         // One that is finished but has not landed panicked.
@@ -141,7 +140,6 @@ impl Fetcher {
     ) -> KeysSeen {
         let mut known = lock(&self.known);
         let entry = self.entry(&mut known, key, uid, (source, terms));
-        entry.seen = entry.seen.take().map(|seen| seen.as_of(now, terms.interval));
         entry.adopt(terms, now);
         entry.flight = None;
         entry.is_superseded = false;
@@ -289,6 +287,7 @@ impl Known {
 
     /// From now on these are the terms. Whether a fetch is asked for by that.
     fn adopt(&mut self, terms: &Terms, now: Timestamp) -> bool {
+        self.seen = self.seen.take().map(|seen| seen.as_of(now, terms.interval));
         if self.terms == *terms {
             return false;
         }

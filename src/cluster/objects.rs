@@ -81,9 +81,7 @@ impl<K: Resource<DynamicType = ()> + Clone + Debug + Send + Sync + 'static> Obje
         self.put(object, |old| old.is_some_and(|old| old.uid() == uid))
     }
 
-    fn put(&self, mut object: K, accepts: impl Fn(Option<&K>) -> bool) -> Changed<K> {
-        // Nobody reads them, and they are often larger than all the rest.
-        object.managed_fields_mut().clear();
+    fn put(&self, object: K, accepts: impl Fn(Option<&K>) -> bool) -> Changed<K> {
         let mut writer = lock(&self.writer);
         let key = ObjectKey::of(&object);
         let old = self.known(&key);

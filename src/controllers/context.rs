@@ -6,14 +6,18 @@ use std::{
 };
 
 use jiff::Timestamp;
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::Client;
 
-use super::world::World;
+use super::{pipeline::Reads, world::World};
 use crate::{
     cluster::{
+        child::{self, Child},
+        error::Error,
         events::Events,
         fetcher::Fetcher,
         key::{ObjectKey, Request},
+        meta_store::MetaStore,
         metrics::Metrics,
         sync::lock,
     },
@@ -49,6 +53,36 @@ impl Context {
     #[must_use]
     pub fn now(&self) -> Timestamp {
         (self.clock)()
+    }
+
+    /// The object as it is. No call where the watch is believed and says that there is none: if it is wrong, the create that
+    /// follows is refused.
+    ///
+    /// # Errors
+    /// When the API server refuses or gives no answer.
+    pub async fn get<T: Watched>(&self, key: &ObjectKey, reads: Reads) -> Result<Option<T>, Error> {
+        match (reads, T::store(&self.world).version(key)) {
+            (Reads::Watched, None) => Ok(None),
+            _ => child::get(&self.client, key).await,
+        }
+    }
+}
+
+/// What is watched by its metadata only, and read when it is needed.
+pub trait Watched: Child {
+    /// Which of them exist.
+    fn store(world: &World) -> &MetaStore;
+}
+
+impl Watched for Secret {
+    fn store(world: &World) -> &MetaStore {
+        &world.secrets
+    }
+}
+
+impl Watched for ConfigMap {
+    fn store(world: &World) -> &MetaStore {
+        &world.configmaps
     }
 }
 

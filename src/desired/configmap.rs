@@ -66,7 +66,6 @@ pub fn desired(idp: &IdentityProvider, data: Option<&Data>, existing: Option<&Co
         metadata: ObjectMeta { name: Some(name(idp)), namespace: idp.namespace(), ..ObjectMeta::default() },
         ..ConfigMap::default()
     });
-    configmap.metadata.managed_fields = None;
     configmap.labels_mut().insert(labels::MANAGED.to_owned(), "true".to_owned());
     configmap.annotations_mut().insert(labels::IDENTITY_PROVIDER.to_owned(), idp.name_any());
     configmap.metadata.owner_references = Some(owned_by(configmap.owner_references(), idp));

@@ -33,8 +33,6 @@ pub fn desired(object: &TenantJwtSecret, parts: &Parts<'_>, existing: Option<Sec
         type_: Some("Opaque".to_owned()),
         ..Secret::default()
     });
-    // Not sent back: the API server keeps its own.
-    secret.metadata.managed_fields = None;
     let before = OutputFacts::read(&secret);
     let mut forms = Outputs { jwks: before.jwks.exists, raw: before.raw.exists };
     if parts.describes {

@@ -121,18 +121,11 @@ pub fn read(key: &Map<String, Value>) -> Result<PublicKey, Skip> {
         Some(Value::String(id)) if id.len() <= MAX_KEY_ID && !id.contains(steers) => Some(id.clone()),
         Some(_) => return Err(Skip::BadEncoding),
     };
-    match algorithms.as_slice() {
-        [] => return Err(Skip::Unusable),
-        [only] => {
-            canonical.insert("alg".to_owned(), json!(only));
-        }
-        _ => {}
-    }
     if let Some(id) = &id {
         canonical.insert("kid".to_owned(), json!(id));
     }
     canonical.insert("use".to_owned(), json!("sig"));
-    Ok(PublicKey { id, algorithms, canonical })
+    PublicKey { id, algorithms, canonical }.under(&Algorithm::ALL).ok_or(Skip::Unusable)
 }
 
 type Parameters = (Vec<&'static str>, Map<String, Value>);

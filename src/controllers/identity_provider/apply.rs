@@ -63,10 +63,7 @@ async fn write(
     {
         return Ok(Output::Published);
     }
-    let existing: Option<ConfigMap> = match (known, reads) {
-        (None, Reads::Watched) => None,
-        _ => child::get(&ctx.client, key).await?,
-    };
+    let existing: Option<ConfigMap> = ctx.get(key, reads).await?;
     if existing.as_ref().is_some_and(|existing| !configmap::is_ours(existing, object)) {
         return Ok(Output::NotOurs);
     }
@@ -74,10 +71,6 @@ async fn write(
         return Ok(Output::None);
     }
     let desired = configmap::desired(object, data, existing.as_ref());
-    let existing = existing.map(|mut existing| {
-        existing.metadata.managed_fields = None;
-        existing
-    });
     let published = match existing {
         Some(existing) if existing == desired => desired,
         Some(existing) if existing.immutable == Some(true) => return Ok(Output::Immutable),

@@ -9,7 +9,7 @@ use crate::{
         IdentityProvider,
         identity_provider::{Algorithm, BundleKind, CaBundleRef},
     },
-    cluster::{child, error::Error},
+    cluster::error::Error,
     controllers::{context::Context, kinds::Managed as _, pipeline::Reads},
     domain::{ca_bundle::CaBundle, jwks::KeySet, key_source::KeysError, verdicts::identity_provider_keys::TrustError},
 };
@@ -41,7 +41,10 @@ async fn referenced(
         BundleKind::ConfigMap => {
             ("ConfigMap", config_map_value(object, ctx, reads, (name, key)).await?.map(String::into_bytes))
         }
-        BundleKind::Secret => ("Secret", secret_value(object, ctx, reads, (name, key)).await?),
+        BundleKind::Secret => {
+            let found: Option<Secret> = ctx.get(&object.sibling(name), reads).await?;
+            ("Secret", found.and_then(|found| found.data?.remove(key)).map(|value| value.0))
+        }
     };
     let Some(value) = value else { return Ok(Err(TrustError::NotFound(kind, name.clone(), key.clone()))) };
     Ok(CaBundle::parse(&value).map_err(|error| TrustError::Referenced(kind, name.clone(), key.clone(), error)))
@@ -65,31 +68,12 @@ pub async fn keys(
         .and_then(|text| KeySet::judge(text.as_bytes(), algorithms).map_err(KeysError::Judged)))
 }
 
-/// No call where the watch says that there is nothing.
 async fn config_map_value(
     object: &IdentityProvider,
     ctx: &Context,
     reads: Reads,
     (name, key): (&str, &str),
 ) -> Result<Option<String>, Error> {
-    let at = object.sibling(name);
-    if reads == Reads::Watched && ctx.world.configmaps.version(&at).is_none() {
-        return Ok(None);
-    }
-    let found: Option<ConfigMap> = child::get(&ctx.client, &at).await?;
+    let found: Option<ConfigMap> = ctx.get(&object.sibling(name), reads).await?;
     Ok(found.and_then(|found| found.data?.remove(key)))
-}
-
-async fn secret_value(
-    object: &IdentityProvider,
-    ctx: &Context,
-    reads: Reads,
-    (name, key): (&str, &str),
-) -> Result<Option<Vec<u8>>, Error> {
-    let at = object.sibling(name);
-    if reads == Reads::Watched && ctx.world.secrets.version(&at).is_none() {
-        return Ok(None);
-    }
-    let found: Option<Secret> = child::get(&ctx.client, &at).await?;
-    Ok(found.and_then(|found| found.data?.remove(key)).map(|value| value.0))
 }

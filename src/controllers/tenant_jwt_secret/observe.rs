@@ -93,8 +93,8 @@ pub async fn observe(object: &TenantJwtSecret, ctx: &Context, reads: Reads) -> R
         let has_other_owner = has_other_owner(object, ctx, output.as_ref());
         return Ok(Observed { claimed, rival, output, has_other_owner, source: Source::Generated, now });
     };
-    let output = get(object, ctx, reads, &desired::secret::name(object)).await?;
-    let source = get(object, ctx, reads, &reference.name).await?;
+    let output: Option<Secret> = ctx.get(&object.sibling(&desired::secret::name(object)), reads).await?;
+    let source: Option<Secret> = ctx.get(&object.sibling(&reference.name), reads).await?;
     let value = source.as_ref().and_then(|secret| secret_output::data(secret, &reference.key));
     let source = Source::read(value.map(|value| value.0.as_slice()), output.as_ref());
     let output = output.as_ref().map(OutputFacts::read);
@@ -158,16 +158,8 @@ async fn output_facts(object: &TenantJwtSecret, ctx: &Context, reads: Reads) -> 
     {
         return Ok(Some(facts));
     }
-    let facts = get(object, ctx, reads, &name).await?.as_ref().map(OutputFacts::read);
+    let output: Option<Secret> = ctx.get(&key, reads).await?;
+    let facts = output.as_ref().map(OutputFacts::read);
     ctx.outputs.set_secret(&key, facts.clone());
     Ok(facts)
-}
-
-/// No call where the watch says that there is nothing: if it is wrong, the create that follows is refused.
-async fn get(object: &TenantJwtSecret, ctx: &Context, reads: Reads, name: &str) -> Result<Option<Secret>, Error> {
-    let key = object.sibling(name);
-    match (reads, ctx.world.secrets.version(&key)) {
-        (Reads::Watched, None) => Ok(None),
-        _ => child::get(&ctx.client, &key).await,
-    }
 }
