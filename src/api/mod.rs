@@ -5,11 +5,13 @@
 pub mod identity_provider;
 mod idp_rules;
 pub mod labels;
+mod link_rules;
 pub mod refs;
 pub mod rules;
 pub mod schema;
 pub mod status;
 pub mod strategy_instance;
+mod strategy_rules;
 pub mod tenant_jwt_secret;
 mod tenant_rules;
 pub mod user_idp_authenticator;

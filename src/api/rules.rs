@@ -36,8 +36,8 @@ pub fn presence(field: &str) -> Value {
 
 /// Parent rules: exactly one of two optional fields, and always the same one.
 #[must_use]
-pub fn one_of(one: &str, other: &str) -> Value {
-    json!([
+pub fn one_of(one: &str, other: &str) -> Vec<Value> {
+    vec![
         rule(
             &format!("has(self.{one}) != has(self.{other})"),
             &format!("exactly one of {one} and {other} must be set"),
@@ -46,7 +46,7 @@ pub fn one_of(one: &str, other: &str) -> Value {
             &format!("has(self.{one}) == has(self.{other}) || has(self.{one}) == has(oldSelf.{one})"),
             &format!("{one} and {other} must stay as they were created: one can't be exchanged for the other"),
         ),
-    ])
+    ]
 }
 
 /// An identifier: neither blank nor with white space around it.

@@ -1,12 +1,16 @@
 //! `StrategyInstance`: a login strategy with its flags (seed: `Edit an existing strategy instance`).
 
+use std::collections::BTreeMap;
+
 use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    refs::LocalRef,
     rules,
     status::{HasCore, StatusCore},
+    strategy_rules,
 };
 
 /// An instance of a login strategy.
@@ -88,9 +92,38 @@ pub struct StrategyInstanceSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub does_implicit_register: Option<bool>,
 
+    /// What becomes of a flag that is set to true although the type is not capable of it: the object is not ready
+    /// (`Reject`), or the flag is off (`Clamp`). In `status.effective` it is off either way.
+    #[serde(default)]
+    pub capability_policy: CapabilityPolicy,
+
+    /// Settings of the type that are no secrets, e.g. `root-url`. At most 32; a key has 1 to 63 characters, a value at most
+    /// 1024 bytes.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend(
+        "default" = {},
+        "maxProperties" = 32,
+        "additionalProperties" = { "type": "string", "maxLength": 1024 },
+        "x-kubernetes-validations" = strategy_rules::config("config")
+    ))]
+    pub config: BTreeMap<String, String>,
+
+    /// The Secret of this namespace with the settings of the type that are secrets, e.g. `clientSecret`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub config_secret_ref: Option<LocalRef>,
+
     /// Stop all work on this object; its status stays as it is.
     #[serde(default)]
     pub suspend: bool,
+}
+
+/// What becomes of a flag beyond its type's capabilities.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[allow(missing_docs)] // docs on variants would turn the schema's enum into a oneOf
+pub enum CapabilityPolicy {
+    #[default]
+    Reject,
+    Clamp,
 }
 
 /// What a login service should obey.

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    link_rules,
     refs::LocalRef,
     rules,
     status::{Details, HasCore, StatusCore},
@@ -42,7 +43,7 @@ use super::{
     )
 )]
 #[serde(rename_all = "camelCase")]
-#[schemars(extend("x-kubernetes-validations" = rules::one_of("idpRef", "idpId")))]
+#[schemars(extend("x-kubernetes-validations" = link_rules::spec()))]
 pub struct UserIdpAuthenticatorSpec {
     /// Unique identifier of the user, 1 to 200 characters. Immutable.
     #[schemars(length(min = 1, max = 200), extend("x-kubernetes-validations" = rules::immutable_identifier("userId")))]
@@ -65,6 +66,16 @@ pub struct UserIdpAuthenticatorSpec {
     /// Username of the user provided by the identity provider, 1 to 200 characters.
     #[schemars(length(min = 1, max = 200), extend("x-kubernetes-validations" = rules::identifier("idpUserName")))]
     pub idp_user_name: String,
+
+    /// Further `IdentityProvider`s of this namespace that the user must be linked to, at most 8. Each needs a link of this
+    /// user's `userId` to it that holds its identity there and whose `IdentityProvider` is ready. What those links require
+    /// themselves is not asked, so two links may require each other.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(
+        length(max = 8),
+        extend("default" = [], "x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"])
+    )]
+    pub requires: Vec<LocalRef>,
 
     /// Stop all work on this object; its verdict stays as it is.
     #[serde(default)]

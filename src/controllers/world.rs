@@ -258,16 +258,8 @@ mod tests {
     }
 
     fn strategy(name: u8, created: u8, id: u8, is_going: bool) -> StrategyInstance {
-        let spec = StrategyInstanceSpec {
-            type_: "userpass".into(),
-            id: Some(id.to_string()),
-            name: None,
-            is_login_active: None,
-            is_self_register_active: None,
-            is_sync_active: None,
-            does_implicit_register: None,
-            suspend: false,
-        };
+        let spec = serde_json::json!({ "type": "userpass", "id": id.to_string() });
+        let spec: StrategyInstanceSpec = serde_json::from_value(spec).unwrap();
         let time = |second: u8| Some(Time(Timestamp::from_second(i64::from(second)).unwrap()));
         let mut object = StrategyInstance::new(&name.to_string(), spec);
         object.metadata.namespace = Some("ns".into());

@@ -124,14 +124,14 @@ impl Writer<'_> {
             .take(MAX_ERRORS)
             .map(|fault| {
                 let generation = self.subject.generation.to_string();
-                let identity = [self.subject.uid, &generation, &fault.code, fault.pointer, fault.rule];
+                let identity = [self.subject.uid, &generation, &fault.code, &fault.pointer, fault.rule];
                 ErrorObject {
                     id: sha256_hex(&identity.map(str::as_bytes)).chars().take(20).collect(),
                     status: fault.http.to_string(),
                     code: fault.code.clone(),
                     title: fault.title.to_owned(),
                     detail: truncate(&fault.detail, MAX_MESSAGE),
-                    source: ErrorSource { pointer: fault.pointer.to_owned() },
+                    source: ErrorSource { pointer: fault.pointer.clone().into_owned() },
                 }
             })
             .collect()

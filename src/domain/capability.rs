@@ -98,16 +98,10 @@ mod tests {
 
     fn spec(type_: &str, flags: [Option<bool>; 4]) -> StrategyInstanceSpec {
         let [is_login_active, is_self_register_active, is_sync_active, does_implicit_register] = flags;
-        StrategyInstanceSpec {
-            type_: type_.to_owned(),
-            id: None,
-            name: None,
-            is_login_active,
-            is_self_register_active,
-            is_sync_active,
-            does_implicit_register,
-            suspend: false,
-        }
+        let mut spec: StrategyInstanceSpec = serde_json::from_value(serde_json::json!({ "type": type_ })).unwrap();
+        (spec.is_login_active, spec.is_self_register_active) = (is_login_active, is_self_register_active);
+        (spec.is_sync_active, spec.does_implicit_register) = (is_sync_active, does_implicit_register);
+        spec
     }
 
     /// The seed's rule, said once more and differently: a flag is on if and only if the type is capable of it and it is

@@ -1,5 +1,7 @@
 //! What a look at an object came to, in the form that every kind shares.
 
+use std::borrow::Cow;
+
 use super::reasons::{CommonReason, kebab_case};
 
 /// Everything that was found about one object, in the order that decides over `Ready`.
@@ -120,7 +122,7 @@ pub struct Fault {
     /// What exactly is wrong.
     pub detail: String,
     /// JSON Pointer to the cause.
-    pub pointer: &'static str,
+    pub pointer: Cow<'static, str>,
     /// Tells faults of the same code and pointer apart.
     pub rule: &'static str,
 }
@@ -132,11 +134,18 @@ impl Problem {
         weight: Weight,
         http: u16,
         title: &'static str,
-        pointer: &'static str,
+        pointer: impl Into<Cow<'static, str>>,
         message: impl Into<String>,
     ) -> Self {
         let (reason, message) = (reason.into(), message.into());
-        let fault = Fault { http, code: kebab_case(reason), title, detail: message.clone(), pointer, rule: reason };
+        let fault = Fault {
+            http,
+            code: kebab_case(reason),
+            title,
+            detail: message.clone(),
+            pointer: pointer.into(),
+            rule: reason,
+        };
         Self { reason, message, weight, faults: vec![fault] }
     }
 

@@ -45,7 +45,7 @@ pub fn capability_not_supported(type_: &str, excess: &[Excess]) -> Problem {
             code: "capability-not-supported".to_owned(),
             title: TITLE,
             detail: detail(excess),
-            pointer: excess.pointer,
+            pointer: excess.pointer.into(),
             rule: excess.flag,
         })
         .collect();

@@ -138,7 +138,7 @@ impl TenantProblem {
             code: String::new(),
             title,
             detail: violation.detail(),
-            pointer: self.pointer(),
+            pointer: self.pointer().into(),
             rule: violation.rule(),
         }
     }
