@@ -1,6 +1,7 @@
 //! `cargo demo`: the operator at work on a real Kubernetes API server.
 
 mod cluster;
+mod identities;
 mod keys;
 mod manifests;
 mod objects;

@@ -13,6 +13,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::{
     Error,
     cluster::Cluster,
+    identities,
     keys::Scene,
     manifests::{self, BROKEN, GOOD, Manifest},
     objects::{self, Object},
@@ -60,6 +61,8 @@ async fn steps(plane: &ControlPlane, screen: &Screen, log: &Path, keep: bool) ->
     scene.rotate().await?;
     scene.outage().await?;
     rotation::show(&cluster, &client, NAMESPACE).await?;
+    identities::missing_link(&cluster, NAMESPACE)?;
+    identities::strategies(&cluster, NAMESPACE)?;
     let objects = verdicts::settled(&client, NAMESPACE, &applied).await?;
     restart(screen, &client, &mut operator, &objects).await?;
     if keep {
@@ -205,6 +208,7 @@ async fn stay(cluster: &Cluster<'_>, operator: &mut Operator, log: &Path) -> Res
     }
     screen.line(&format!(
         "kubectl get identity -A
+kubectl get uia,si -n {NAMESPACE} -o wide
 kubectl explain idp.spec
 kubectl wait -n {NAMESPACE} --for=condition=Ready idp/login
 kubectl describe -n {NAMESPACE} idp/example-failed
