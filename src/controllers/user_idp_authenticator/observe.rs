@@ -5,8 +5,7 @@ use kube::ResourceExt as _;
 
 use crate::{
     api::{IdentityProvider, UserIdpAuthenticator, identity_provider::State, status::condition},
-    cluster::key::ObjectKey,
-    controllers::{context::Context, kinds::Managed as _, world::Relation},
+    controllers::context::Context,
     domain::verdicts::identity_provider::ACTIVE,
 };
 
@@ -81,14 +80,7 @@ impl IdpView {
 
 /// Looks up the link's `IdentityProvider`, by name or by id. No call is made: the watches know.
 pub fn observe(object: &UserIdpAuthenticator, ctx: &Context) -> Observed {
-    let key: Option<ObjectKey> = match (&object.spec.idp_ref, &object.spec.idp_id) {
-        (Some(idp), _) => Some(object.sibling(&idp.name)),
-        (None, Some(id)) => {
-            let of_this_id = ctx.world.related(&Relation::IsIdp(object.sibling(id)));
-            of_this_id.into_iter().next().map(|request| request.key)
-        }
-        (None, None) => None,
-    };
+    let key = ctx.world.idp_of(object);
     let idp = key.and_then(|key| ctx.world.identity_providers.live(&key));
     Observed { idp: idp.and_then(|idp| IdpView::of(&idp)), now: ctx.now() }
 }
