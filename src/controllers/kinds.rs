@@ -9,7 +9,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use super::{
     context::Context,
     facts::Facts,
-    user_idp_authenticator::observe::IdpView,
+    user_idp_authenticator::{idp_view::IdpView, observe::view, readiness::presence},
     world::{Relation, World},
 };
 use crate::{
@@ -196,6 +196,17 @@ impl Managed for UserIdpAuthenticator {
 
     fn objects(world: &World) -> &Objects<Self> {
         &world.user_idp_authenticators
+    }
+
+    /// Those that require it are woken if, and only if, it counts otherwise by itself. Whether it holds its identity, and
+    /// what becomes of its `IdentityProvider`, wakes them too.
+    fn after_change(ctx: &Context, old: Option<&Self>, new: Option<&Self>) {
+        let seen = |link: &Self| Some(presence(link, &view(&ctx.world, &ctx.world.idp_of(link)?)?));
+        if let Some(link) = new.or(old)
+            && old.and_then(seen) != new.and_then(seen)
+        {
+            ctx.world.wake_dependents(&World::request::<Self>(link.key()));
+        }
     }
 }
 

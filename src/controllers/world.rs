@@ -264,6 +264,12 @@ impl World {
         write(&self.relations).set(request, relations);
     }
 
+    /// Whether nothing is remembered of any object's relations and contests.
+    #[cfg(test)]
+    pub(super) fn is_empty(&self) -> bool {
+        read(&self.relations).is_empty() && read(&self.contests).is_empty()
+    }
+
     /// The request to look at this object again.
     pub fn request<K: Managed>(key: ObjectKey) -> Request {
         Request { kind: K::KIND, key }
