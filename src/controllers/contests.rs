@@ -222,9 +222,6 @@ impl Contests {
             for changed in new.into_iter().chain(&old) {
                 stir.contests.extend(self.index.keys(changed).iter().cloned());
             }
-            if old.as_ref() == Some(contender) {
-                stir.contests.extend(before.iter().cloned());
-            }
         }
         stir
     }
