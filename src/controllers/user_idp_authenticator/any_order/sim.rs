@@ -5,7 +5,6 @@ use std::{
     sync::{Arc, LazyLock},
 };
 
-use futures::channel::mpsc::UnboundedReceiver;
 use jiff::Timestamp;
 use kube::{
     Client, Config, Resource as _, ResourceExt as _,
@@ -26,17 +25,11 @@ use super::{
 };
 use crate::{
     api::{IdentityProvider, UserIdpAuthenticator},
-    cluster::{
-        connector::Connector,
-        events::Events,
-        fetcher::Fetcher,
-        key::{Kind, ObjectKey},
-        metrics::Metrics,
-        relist::Relist,
-    },
+    cluster::{connector::Connector, events::Events, fetcher::Fetcher, key::Kind, metrics::Metrics, relist::Relist},
     controllers::{
         context::{Context, Examples, Failures, Outputs, Unreadable},
         kinds::Managed,
+        queues::Requests,
         triggers::on_change,
         world::World,
     },
@@ -110,7 +103,7 @@ fn guarded<K: Clone>(object: &Result<K, ObjectMeta>) -> DeserializeGuard<K> {
 /// The watches, what they woke, and a model.
 pub struct Sim {
     pub ctx: Context,
-    woken: UnboundedReceiver<ObjectKey>,
+    woken: Requests,
     idps: Watch<IdentityProvider>,
     pub links: Watch<UserIdpAuthenticator>,
     /// Who contends, by name, as far as it was told; one that can't be read keeps what it had.
@@ -122,7 +115,7 @@ impl Sim {
     /// Nothing yet.
     pub fn new() -> Self {
         let world = Arc::new(World::default());
-        let woken = world.open_queue(Kind::UserIdpAuthenticator).unwrap();
+        let woken = world.open_queue(Kind::UserIdpAuthenticator, 1).unwrap();
         let (_, client, connector) = &*UNUSED;
         let metrics = Metrics::default();
         let ctx = Context {
@@ -218,7 +211,7 @@ impl Sim {
 
     /// Who was woken since the last time.
     pub fn woken(&mut self) -> BTreeSet<String> {
-        std::iter::from_fn(|| self.woken.try_recv().ok()).map(|key| key.name).collect()
+        self.woken.drain().into_iter().collect()
     }
 
     /// Who contends for what, from all that was told.
