@@ -279,6 +279,8 @@ async fn a_link_is_in_force_only_while_its_identity_provider_allows_links() {
     scene.until::<IdentityProvider>("login", |object| core(object).condition("Suspended").is_some()).await;
     let before = version(&scene.api::<UserIdpAuthenticator>().get("mini").await.unwrap());
     scene.merge::<IdentityProvider>("login", json!({ "spec": { "linkingAllowed": true } })).await;
+    // Seen by the operator: a link that it sees before that has its verdict by what was.
+    scene.until::<IdentityProvider>("login", |idp| core(idp).observed_generation == idp.metadata.generation).await;
     let other = json!({ "idpRef": { "name": "login" }, "userId": "2", "idpUserId": "other" });
     scene.apply::<UserIdpAuthenticator>("other", link(&other)).await;
     scene.verdict::<UserIdpAuthenticator>("other", "True", "IdentitySet").await;

@@ -73,29 +73,48 @@ impl IdpView {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 
+    fn idp(spec: &Value, conditions: &[(&str, &str)]) -> IdpView {
+        let condition = |(type_, status): &(&str, &str)| {
+            json!({
+                "type": type_, "status": status, "reason": "X", "message": "", "lastTransitionTime": "2026-01-01T00:00:00Z",
+            })
+        };
+        let mut whole = json!({ "jwtEndpoint": "j", "issuer": "i", "keysEndpoint": "k" });
+        whole.as_object_mut().unwrap().extend(spec.as_object().unwrap().clone());
+        let idp: IdentityProvider = serde_json::from_value(json!({
+            "apiVersion": "idp-operator.dev/v1alpha1", "kind": "IdentityProvider", "metadata": { "name": "login" },
+            "spec": whole, "status": { "conditions": conditions.iter().map(condition).collect::<Vec<_>>() },
+        }))
+        .unwrap();
+        IdpView::of(&idp).unwrap()
+    }
+
     #[test]
     fn one_that_is_active_again_is_inactive_to_its_links_until_its_next_verdict() {
-        let idp = |state: &str, active: &str| -> IdentityProvider {
-            let condition = |type_: &str, status: &str| {
-                json!({
-                    "type": type_, "status": status, "reason": "X", "message": "", "lastTransitionTime": "2026-01-01T00:00:00Z",
-                })
-            };
-            serde_json::from_value(json!({
-                "apiVersion": "idp-operator.dev/v1alpha1", "kind": "IdentityProvider", "metadata": { "name": "login" },
-                "spec": { "jwtEndpoint": "j", "issuer": "i", "keysEndpoint": "k", "state": state },
-                "status": { "conditions": [condition("Ready", "True"), condition("Active", active)] },
-            }))
-            .unwrap()
-        };
-        let is_inactive = |state, active| IdpView::of(&idp(state, active)).unwrap().is_inactive;
+        let is_inactive =
+            |state: &str, active| idp(&json!({ "state": state }), &[("Ready", "True"), ("Active", active)]).is_inactive;
         assert!(!is_inactive("Active", "True"));
         assert!(is_inactive("Inactive", "True"));
         assert!(is_inactive("Inactive", "False"));
         assert!(is_inactive("Active", "False"));
+    }
+
+    #[test]
+    fn what_stands_while_it_is_unknown_or_suspended_must_have_been_told_of_it_once() {
+        let suspended = json!({ "suspend": true });
+        let seen = |conditions: &[(&str, &str)]| {
+            let idp = idp(&suspended, conditions);
+            (idp.ready, idp.is_suspended)
+        };
+        assert_eq!(seen(&[]), (IdpReady::NoVerdict, false));
+        assert_eq!(seen(&[("Ready", "Unknown")]), (IdpReady::False { stalled: false }, false));
+        assert_eq!(seen(&[("Ready", "Unknown"), ("Active", "True")]), (IdpReady::Unknown, true));
+        assert_eq!(seen(&[("Ready", "True"), ("Active", "True")]), (IdpReady::True, true));
+        let stalled = [("Ready", "False"), ("Active", "True"), ("Stalled", "True")];
+        assert_eq!(seen(&stalled), (IdpReady::False { stalled: true }, true));
     }
 }

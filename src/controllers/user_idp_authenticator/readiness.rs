@@ -104,3 +104,107 @@ pub fn presence(link: &UserIdpAuthenticator, idp: &IdpView) -> Presence {
         Readiness::Stays => Presence::Recorded { is_unique: is_recorded(link, LINK_UNIQUE) },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+    use serde_json::json;
+
+    use super::*;
+
+    /// A link of this generation, whose status is of the first, with these conditions.
+    fn link(generation: i64, suspend: bool, conditions: &[(&str, &str, &str)]) -> UserIdpAuthenticator {
+        let conditions = conditions.iter().map(|(type_, status, reason)| {
+            json!({
+                "type": type_, "status": status, "reason": reason, "message": "", "lastTransitionTime": "2026-01-01T00:00:00Z",
+            })
+        });
+        serde_json::from_value(json!({
+            "apiVersion": "idp-operator.dev/v1alpha1", "kind": "UserIdpAuthenticator",
+            "metadata": { "name": "mini", "generation": generation },
+            "spec": { "userId": "1", "idpRef": { "name": "login" }, "idpUserId": "2", "idpUserName": "3", "suspend": suspend },
+            "status": { "observedGeneration": 1, "conditions": conditions.collect::<Vec<_>>() },
+        }))
+        .unwrap()
+    }
+
+    fn idp(ready: IdpReady) -> IdpView {
+        IdpView {
+            name: "login".into(),
+            uid: "u".into(),
+            ready,
+            is_inactive: false,
+            allows_linking: true,
+            is_suspended: false,
+        }
+    }
+
+    const GOOD: &[(&str, &str, &str)] = &[
+        ("Ready", "True", "IdentitySet"),
+        ("IdentityProviderReady", "True", "Succeeded"),
+        ("LinkUnique", "True", "Succeeded"),
+    ];
+    const LOST: &[(&str, &str, &str)] = &[
+        ("Ready", "False", "AlreadyLinked"),
+        ("IdentityProviderReady", "True", "Succeeded"),
+        ("LinkUnique", "False", "X"),
+    ];
+    const WAITED: &[(&str, &str, &str)] = &[
+        ("Ready", "False", "IdpNotReady"),
+        ("Reconciling", "True", "IdpNotReady"),
+        ("IdentityProviderReady", "False", "X"),
+    ];
+    const STALLED: &[(&str, &str, &str)] = &[
+        ("Ready", "False", "IdpNotReady"),
+        ("Stalled", "True", "IdpNotReady"),
+        ("IdentityProviderReady", "False", "X"),
+    ];
+    const INACTIVE: &[(&str, &str, &str)] = &[
+        ("Ready", "False", "IdpInactive"),
+        ("Stalled", "True", "IdpInactive"),
+        ("IdentityProviderReady", "False", "X"),
+    ];
+
+    #[rstest]
+    #[case::without_a_verdict(&[], IdpReady::False { stalled: false })]
+    #[case::ready(GOOD, IdpReady::True)]
+    #[case::ready_but_lost(LOST, IdpReady::True)]
+    #[case::not_ready(WAITED, IdpReady::False { stalled: false })]
+    #[case::not_ready_and_stalled(STALLED, IdpReady::False { stalled: true })]
+    #[case::not_ready_for_another_cause(INACTIVE, IdpReady::False { stalled: false })]
+    fn what_a_link_was_told_last_stands_while_ready_is_unknown(
+        #[case] told: &[(&str, &str, &str)],
+        #[case] stands: IdpReady,
+        #[values(1, 2)] generation: i64,
+    ) {
+        let link = link(generation, false, told);
+        assert_eq!(readiness(&link, Some(&idp(IdpReady::Unknown))), readiness(&link, Some(&idp(stands))));
+        assert_eq!(presence(&link, &idp(IdpReady::Unknown)), presence(&link, &idp(stands)));
+    }
+
+    #[rstest]
+    #[case::ready(IdpReady::True, Presence::Ready)]
+    #[case::not_ready(IdpReady::False { stalled: true }, Presence::NotReady)]
+    #[case::no_verdict(IdpReady::NoVerdict, Presence::Waits)]
+    fn a_link_counts_by_what_is_seen_whatever_its_status_says(#[case] ready: IdpReady, #[case] expected: Presence) {
+        for told in [&[], GOOD, LOST, WAITED] {
+            assert_eq!(presence(&link(1, false, told), &idp(ready)), expected);
+        }
+    }
+
+    #[rstest]
+    #[case::good(GOOD, Presence::Recorded { is_unique: true })]
+    #[case::lost(LOST, Presence::Recorded { is_unique: false })]
+    #[case::not_ready(WAITED, Presence::NotReady)]
+    fn a_link_that_keeps_its_verdict_counts_by_that(#[case] told: &[(&str, &str, &str)], #[case] expected: Presence) {
+        let (ready, failed) = (idp(IdpReady::True), idp(IdpReady::False { stalled: true }));
+        for idp in [&ready, &failed] {
+            // Suspended itself, of whatever generation; or by its IdentityProvider, of the present one.
+            assert_eq!(presence(&link(2, true, told), idp), expected);
+            let idp = IdpView { is_suspended: true, ..idp.clone() };
+            assert_eq!(presence(&link(1, false, told), &idp), expected);
+            assert_eq!(readiness(&link(1, false, told), Some(&idp)), Readiness::Stays);
+            assert_ne!(readiness(&link(2, false, told), Some(&idp)), Readiness::Stays);
+        }
+    }
+}
