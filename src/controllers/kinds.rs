@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, fmt::Debug};
 
 use k8s_openapi::NamespaceResourceScope;
-use kube::{Resource, ResourceExt as _, core::object::HasStatus};
+use kube::{Resource, ResourceExt, core::object::HasStatus};
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
@@ -114,7 +114,7 @@ impl Managed for IdentityProvider {
     /// Links may name it by its id. One that is being deleted counts as missing.
     fn introduce(world: &World, key: &ObjectKey, new: Option<&Self>) {
         let live = new.filter(|new| new.metadata.deletion_timestamp.is_none());
-        world.identify(key, live.and_then(|new| new.uid()));
+        world.identify(key, live.and_then(ResourceExt::uid));
     }
 
     /// Its links are woken if, and only if, the change matters to them.
@@ -126,7 +126,9 @@ impl Managed for IdentityProvider {
             };
             // Old and new are one and the same, but where it was made anew unseen: each link is woken once.
             let links: BTreeSet<Relation> = [old, new].into_iter().flatten().flat_map(links).collect();
-            links.iter().for_each(|links| ctx.world.wake_related(links));
+            for links in &links {
+                ctx.world.wake_related(links);
+            }
         }
         match (old, new) {
             (Some(old), None) => {

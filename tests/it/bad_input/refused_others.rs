@@ -107,7 +107,7 @@ async fn user_idp_authenticators() {
     ];
     let requires =
         |names: &[&str]| json!({ "requires": names.iter().map(|name| json!({ "name": name })).collect::<Vec<_>>() });
-    let required = |what, name: &str, says| (what, "requires[0].name", requires(&[name]), says);
+    let entry = |what, name: &str, says| (what, "requires[0].name", requires(&[name]), says);
     let nine: Vec<String> = (0..9).map(|number| format!("idp{number}")).collect();
     rows.extend([
         ("own IdentityProvider", "spec.requires", requires(&["github", "login"]), Whole(OWN_IDP)),
@@ -118,11 +118,11 @@ async fn user_idp_authenticators() {
             requires(&nine.iter().map(String::as_str).collect::<Vec<_>>()),
             Own("Too many: 9: must have at most 8 items"),
         ),
-        required("empty", "", Empty),
-        required("upper case", "GitHub", OBJECT_NAME),
-        required("white space after", "github ", OBJECT_NAME),
-        required("of another namespace", "other/github", OBJECT_NAME),
-        required("254 characters", &"x".repeat(254), LONGER_THAN_253),
+        entry("empty", "", Empty),
+        entry("upper case", "GitHub", OBJECT_NAME),
+        entry("white space after", "github ", OBJECT_NAME),
+        entry("of another namespace", "other/github", OBJECT_NAME),
+        entry("254 characters", &"x".repeat(254), LONGER_THAN_253),
         ("no name", "requires", json!({ "requires": [{}] }), Apply(NO_KEY)),
         (
             "another namespace",

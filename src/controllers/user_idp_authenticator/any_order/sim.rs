@@ -7,7 +7,7 @@ use std::{
 
 use jiff::Timestamp;
 use kube::{
-    Client, Config, Resource as _, ResourceExt as _,
+    Client, Config, ResourceExt as _,
     api::ObjectMeta,
     core::{DeserializeGuard, error_boundary::InvalidObject},
     runtime::watcher::Event,
@@ -55,10 +55,17 @@ type Claim = (String, String, String);
 /// Age, UID and what it contends for: the oldest holds it.
 type Contender = (Option<Timestamp>, String, Claim);
 
+/// An object, or what can be read of it.
+type Stored<K> = Result<K, Box<ObjectMeta>>;
+
+fn meta<K: Managed>(object: &Stored<K>) -> &ObjectMeta {
+    object.as_ref().map_or_else(|meta| &**meta, K::meta)
+}
+
 /// One watch: what there is, and what of it was told.
 pub struct Watch<K> {
-    truth: BTreeMap<String, Result<K, ObjectMeta>>,
-    pub told: BTreeMap<String, Result<K, ObjectMeta>>,
+    truth: BTreeMap<String, Stored<K>>,
+    pub told: BTreeMap<String, Stored<K>>,
     relist: Relist,
     is_gap: bool,
 }
@@ -68,7 +75,7 @@ impl<K: Managed> Watch<K> {
         Self { truth: BTreeMap::new(), told: BTreeMap::new(), relist: Relist::default(), is_gap: false }
     }
 
-    fn change(&mut self, ctx: &Context, name: String, new: Option<Result<K, ObjectMeta>>) {
+    fn change(&mut self, ctx: &Context, name: String, new: Option<Stored<K>>) {
         let event = match (&new, self.truth.get(&name)) {
             (Some(new), _) => Event::Apply(guarded(new)),
             (None, Some(old)) => Event::Delete(guarded(old)),
@@ -95,9 +102,9 @@ impl<K: Managed> Watch<K> {
     }
 }
 
-fn guarded<K: Clone>(object: &Result<K, ObjectMeta>) -> DeserializeGuard<K> {
-    let unreadable = |metadata: &ObjectMeta| InvalidObject { error: "expected it".into(), metadata: metadata.clone() };
-    DeserializeGuard(object.as_ref().map(K::clone).map_err(unreadable))
+fn guarded<K: Clone>(object: &Stored<K>) -> DeserializeGuard<K> {
+    let unreadable = |metadata| InvalidObject { error: "expected it".into(), metadata };
+    DeserializeGuard(object.clone().map_err(|metadata| unreadable(*metadata)))
 }
 
 /// The watches, what they woke, and a model.
@@ -150,7 +157,7 @@ impl Sim {
     fn idp(&mut self, name: u8, is_another: bool, new: Option<Value>) {
         let name = format!("idp{name}");
         let new = new.map(|rest| {
-            let old = self.idps.truth.get(&name).and_then(|old| old.as_ref().ok()).map(|old| old.metadata.clone());
+            let old = self.idps.truth.get(&name).map(|old| meta(old).clone());
             let metadata = self.metadata(&name, old.as_ref(), is_another, 0, &rest);
             let spec = json!({ "jwtEndpoint": "j", "issuer": "i", "keysEndpoint": "k", "suspend": rest["suspend"] });
             Ok(object("IdentityProvider", &metadata, &spec, &rest))
@@ -161,11 +168,7 @@ impl Sim {
     fn link(&mut self, name: u8, is_another: bool, age: u8, new: Option<NewLink>) {
         let name = format!("link{name}");
         let new = new.map(|new| {
-            let old = self
-                .links
-                .truth
-                .get(&name)
-                .map(|old| old.as_ref().map_or_else(|meta| meta.clone(), |old| old.meta().clone()));
+            let old = self.links.truth.get(&name).map(|old| meta(old).clone());
             let metadata = self.metadata(&name, old.as_ref(), is_another, age, &new.rest);
             let named = format!("idp{}", new.idp);
             let id = self.idps.truth.get(&named).and_then(|idp| idp.as_ref().ok()?.uid());
@@ -179,7 +182,7 @@ impl Sim {
                 None => spec["idpRef"] = json!({ "name": named }),
             }
             let link: UserIdpAuthenticator = object("UserIdpAuthenticator", &metadata, &spec, &new.rest);
-            if new.is_readable { Ok(link) } else { Err(link.metadata) }
+            if new.is_readable { Ok(link) } else { Err(Box::new(link.metadata)) }
         });
         self.links.change(&self.ctx, name, new);
     }
@@ -217,9 +220,8 @@ impl Sim {
     /// Who contends for what, from all that was told.
     fn recount(&mut self) {
         let is_known = |name: &String, uid: &str| {
-            let told = self.links.told.get(name);
-            let meta = told.map(|told| told.as_ref().map_or_else(|meta| meta, UserIdpAuthenticator::meta));
-            meta.is_some_and(|meta| meta.uid.as_deref() == Some(uid) && meta.deletion_timestamp.is_none())
+            let told = self.links.told.get(name).map(meta);
+            told.is_some_and(|told| told.uid.as_deref() == Some(uid) && told.deletion_timestamp.is_none())
         };
         self.contenders.retain(|name, (_, uid, _)| is_known(name, uid));
         for (name, link) in &self.links.told {
