@@ -100,3 +100,97 @@ fn config_digest(object: &UserIdpAuthenticator, seen: &Observed) -> String {
     let idp = seen.idp.as_ref().map(|idp| idp.uid.as_str()).unwrap_or_default();
     sha256_hex(&[&spec.user_id, idp, &spec.idp_user_id, &spec.idp_user_name].map(str::as_bytes))
 }
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+    use serde_json::json;
+
+    use super::*;
+    use crate::{
+        controllers::user_idp_authenticator::idp_view::{IdpReady, IdpView},
+        domain::{
+            verdict::Outcome,
+            verdicts::user_idp_authenticator::{Lack, Lost},
+        },
+    };
+
+    fn link() -> UserIdpAuthenticator {
+        serde_json::from_value(json!({
+            "apiVersion": "idp-operator.dev/v1alpha1", "kind": "UserIdpAuthenticator",
+            "metadata": { "name": "mini", "namespace": "ns", "generation": 1 },
+            "spec": {
+                "userId": "1", "idpRef": { "name": "login" }, "idpUserId": "2", "idpUserName": "3",
+                "requires": [{ "name": "a" }, { "name": "b" }],
+            },
+        }))
+        .unwrap()
+    }
+
+    /// All is well.
+    fn seen() -> Observed {
+        let idp = IdpView {
+            name: "login".into(),
+            uid: "u".into(),
+            ready: IdpReady::True,
+            is_inactive: false,
+            allows_linking: true,
+            is_suspended: false,
+        };
+        let required = vec![Requirement::Met, Requirement::Met];
+        Observed { idp: Some(idp), lost: Lost::default(), required, now: Timestamp::UNIX_EPOCH }
+    }
+
+    /// Each condition: good, not evaluated (-), or its reason; and whether `details` are told. Nothing if it waits.
+    fn told(seen: &Observed) -> String {
+        let Step::Judged(verdict) = decide(&link(), seen) else { return "waits".to_owned() };
+        let outcomes = verdict.judgement.findings.iter().map(|finding| match &finding.outcome {
+            Outcome::Succeeded(_) => "good",
+            Outcome::NotEvaluated => "-",
+            Outcome::Failed(problem) => problem.reason,
+        });
+        let details = if verdict.status.details.is_some() { "in force" } else { "not" };
+        outcomes.chain([details]).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn each_condition_is_judged_as_far_as_those_before_it_allow() {
+        const BOTH: Lost = Lost { external_id: true, user: true };
+        const STALLED: IdpReady = IdpReady::False { stalled: true };
+        let good = seen;
+        let no_idp = || Observed { idp: None, ..seen() };
+        let forbidden = || {
+            let mut seen = seen();
+            seen.idp.as_mut().unwrap().allows_linking = false;
+            seen
+        };
+        let ready = |ready, mut seen: Observed| {
+            seen.idp.as_mut().unwrap().ready = ready;
+            seen
+        };
+        let lost = |lost, seen: Observed| Observed { lost, ..seen };
+        let required = |first, second, seen: Observed| Observed { required: vec![first, second], ..seen };
+        let (met, waits, missing) = (Requirement::Met, Requirement::Waits, Requirement::Missing(Lack::Link));
+        let user = Lost { user: true, ..Lost::default() };
+        for (seen, expected) in [
+            (good(), "good good good good in force"),
+            (no_idp(), "IdpNotFound - - - not"),
+            (lost(BOTH, no_idp()), "IdpNotFound - - - not"),
+            (ready(IdpReady::NoVerdict, good()), "waits"),
+            (ready(IdpReady::NoVerdict, lost(BOTH, good())), "waits"),
+            (ready(STALLED, good()), "IdpNotReady - good - not"),
+            (ready(STALLED, forbidden()), "IdpNotReady - good - not"),
+            (ready(STALLED, lost(user, good())), "IdpNotReady - UserAlreadyLinked - not"),
+            (forbidden(), "good LinkingNotAllowed good - not"),
+            (lost(BOTH, forbidden()), "good LinkingNotAllowed AlreadyLinked - not"),
+            (lost(user, good()), "good good UserAlreadyLinked - not"),
+            (required(met, waits, good()), "waits"),
+            (required(missing, waits, good()), "waits"),
+            (required(met, waits, lost(user, good())), "good good UserAlreadyLinked - not"),
+            (required(met, waits, ready(STALLED, good())), "IdpNotReady - good - not"),
+            (required(missing, met, good()), "good good good MissingLinkedIdentity not"),
+        ] {
+            assert_eq!(told(&seen), expected, "{seen:?}");
+        }
+    }
+}
