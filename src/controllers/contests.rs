@@ -70,7 +70,8 @@ pub struct Holder {
 /// What a change of contests means for others: who is to be looked at again by it.
 #[derive(Debug, Default)]
 pub struct Stir {
-    /// All who contend for what has another holder by it, and who contends for something else.
+    /// Who holds something now and did not before, or the other way round; who loses to another one than before, where that
+    /// one is named; and who contends for something else.
     pub contenders: Vec<Request>,
     /// All contests of those who hold something now and did not before, or the other way round.
     pub contests: BTreeSet<Relation>,
@@ -217,7 +218,11 @@ impl Contests {
             if new == old.as_ref() {
                 continue;
             }
-            stir.contenders.extend(self.index.get(contest).map(|contender| contender.request.clone()));
+            let parties = self.index.get(contest);
+            let parties = parties.filter(|party| {
+                contest.losers_know_its_holder() || Some(*party) == new || Some(*party) == old.as_ref()
+            });
+            stir.contenders.extend(parties.map(|party| party.request.clone()));
             stir.contests.insert(contest.clone());
             for changed in new.into_iter().chain(&old) {
                 stir.contests.extend(self.index.keys(changed).iter().cloned());

@@ -59,6 +59,15 @@ pub enum Relation {
     },
 }
 
+impl Relation {
+    /// Whether those who contend for it in vain are told who holds it. Who loses a user's identity is not: of thousands
+    /// that contend for one, nobody but the next one has to be looked at when the holder goes.
+    #[must_use]
+    pub const fn losers_know_its_holder(&self) -> bool {
+        !matches!(self, Self::ExternalId { .. } | Self::UserLink { .. })
+    }
+}
+
 /// The write of a status; its end wakes the object for what was held back.
 pub struct Reporting<'a> {
     world: &'a World,
