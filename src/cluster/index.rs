@@ -46,6 +46,12 @@ impl<K: Hash + Eq + Clone, M: Hash + Ord + Clone> Index<K, M> {
         self.keys.get(member).map(Vec::as_slice).unwrap_or_default()
     }
 
+    /// Whether no member has any key.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.members.is_empty() && self.keys.is_empty()
+    }
+
     /// The members that have this key, in order.
     pub fn get(&self, key: &K) -> impl Iterator<Item = &M> {
         self.members.get(key).into_iter().flatten()

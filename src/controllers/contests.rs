@@ -1,4 +1,4 @@
-//! Who holds what only one object can have: a tenant, an issuer, a strategy's id.
+//! Who holds what only one object can have: a tenant, an issuer, a strategy's id, a user's identity.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -9,11 +9,12 @@ use jiff::Timestamp;
 use kube::{ResourceExt as _, api::ObjectMeta};
 
 use super::{
+    facts::Facts,
     kinds::Managed,
     world::{Relation, World},
 };
 use crate::{
-    api::TenantJwtSecret,
+    api::{TenantJwtSecret, UserIdpAuthenticator},
     cluster::{
         index::Index,
         key::{ObjectKey, Request},
@@ -45,15 +46,49 @@ impl Contender {
 pub struct Standing {
     /// Whether it takes part in any.
     pub takes_part: bool,
-    /// Who holds what it contends for, if that is one before it.
-    pub rival: Option<ObjectKey>,
+    /// What it contends for and does not hold, each with who is before it and holds it.
+    pub lost: Vec<(Relation, ObjectKey)>,
 }
 
-/// Who contends for what, and the claims that this depends on: they change together. A change returns who is to be looked
-/// at again by it.
+impl Standing {
+    /// Who holds the first thing that it contends for and does not hold.
+    #[must_use]
+    pub fn rival(&self) -> Option<&ObjectKey> {
+        self.lost.first().map(|(_, holder)| holder)
+    }
+}
+
+/// Who holds something.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Holder {
+    /// Namespace and name.
+    pub key: ObjectKey,
+    /// Whether it also holds whatever else it contends for.
+    pub holds_all: bool,
+}
+
+/// What a change of contests means for others: who is to be looked at again by it.
+#[derive(Debug, Default)]
+pub struct Stir {
+    /// Who holds something now and did not before, or the other way round; who loses to another one than before, where that
+    /// one is named; and who contends for something else.
+    pub contenders: Vec<Request>,
+    /// All contests of those who hold something now and did not before, or the other way round.
+    pub contests: BTreeSet<Relation>,
+}
+
+impl Stir {
+    fn and(mut self, other: Self) -> Self {
+        self.contenders.extend(other.contenders);
+        self.contests.extend(other.contests);
+        self
+    }
+}
+
+/// Who contends for what, and the facts that this depends on: they change together.
 #[derive(Default)]
 pub struct Contests {
-    claims: NamespaceClaims,
+    facts: Facts,
     index: Index<Relation, Contender>,
     /// Who takes part, by name: one that can't be read any more is known by nothing else.
     contenders: HashMap<Request, Contender>,
@@ -63,21 +98,38 @@ impl Contests {
     /// Nobody contends yet.
     #[must_use]
     pub fn new(claims: NamespaceClaims) -> Self {
-        Self { claims, ..Self::default() }
+        Self { facts: Facts::new(claims), ..Self::default() }
     }
 
-    /// Whether a namespace may hold only the tenants that are claimed for it.
+    /// What contests depend on beside the objects.
     #[must_use]
-    pub fn require_claims(&self) -> bool {
-        self.claims.are_required()
+    pub const fn facts(&self) -> &Facts {
+        &self.facts
     }
 
     /// Whether this object takes part, and who is before it.
     pub fn standing<K: Managed>(&self, object: &K) -> Standing {
-        let (this, contests) = (Contender::of(object), object.contests(&self.claims));
-        let before_this = |contest| self.index.get(contest).next().filter(|holder| **holder < this);
-        let holder = contests.iter().find_map(before_this);
-        Standing { takes_part: !contests.is_empty(), rival: holder.map(|holder| holder.request.key.clone()) }
+        let (this, contests) = (Contender::of(object), object.contests(&self.facts));
+        let takes_part = !contests.is_empty();
+        let lost = contests.into_iter().filter_map(|contest| {
+            let holder = self.index.get(&contest).next().filter(|holder| **holder < this)?;
+            Some((contest, holder.request.key.clone()))
+        });
+        Standing { takes_part, lost: lost.collect() }
+    }
+
+    /// Who holds this.
+    #[must_use]
+    pub fn holder(&self, contest: &Relation) -> Option<Holder> {
+        let holder = self.index.get(contest).next()?;
+        let holds_all = self.index.keys(holder).iter().all(|other| self.index.get(other).next() == Some(holder));
+        Some(Holder { key: holder.request.key.clone(), holds_all })
+    }
+
+    /// What the object of this name contends for.
+    #[must_use]
+    pub fn of(&self, request: &Request) -> Vec<Relation> {
+        self.contenders.get(request).map(|contender| self.index.keys(contender).to_vec()).unwrap_or_default()
     }
 
     /// UID of the object of this name, if it takes part.
@@ -87,25 +139,23 @@ impl Contests {
     }
 
     /// The object of this name changed, came or went. One that is being deleted holds nothing.
-    pub fn contend<K: Managed>(&mut self, request: &Request, new: Option<&K>) -> Vec<Request> {
+    pub fn contend<K: Managed>(&mut self, request: &Request, new: Option<&K>) -> Stir {
         let live = new.filter(|new| new.meta().deletion_timestamp.is_none());
-        let new = live.map(|new| (Contender::of(new), new.contests(&self.claims)));
+        let new = live.map(|new| (Contender::of(new), new.contests(&self.facts)));
         let is_another = |old: &Contender| new.as_ref().is_none_or(|(new, _)| new != old);
-        let mut woken =
-            if self.contenders.get(request).is_some_and(is_another) { self.leave(request) } else { Vec::new() };
-        if let Some((contender, wanted)) = new {
-            self.contenders.insert(request.clone(), contender.clone());
-            woken.extend(self.enter(&contender, wanted));
-        }
-        woken
+        let left =
+            if self.contenders.get(request).is_some_and(is_another) { self.leave(request) } else { Stir::default() };
+        let Some((contender, wanted)) = new else { return left };
+        self.contenders.insert(request.clone(), contender.clone());
+        left.and(self.enter(&contender, wanted))
     }
 
     /// The object of this name can't be read any more. If it is still the one that contended, it keeps its place: what it
     /// holds must not become somebody else's by a field that we don't know.
-    pub fn unread(&mut self, request: &Request, meta: &ObjectMeta) -> Vec<Request> {
+    pub fn unread(&mut self, request: &Request, meta: &ObjectMeta) -> Stir {
         let is_same =
             |contender: &Contender| meta.deletion_timestamp.is_none() && meta.uid.as_ref() == Some(&contender.uid);
-        if self.contenders.get(request).is_some_and(is_same) { Vec::new() } else { self.leave(request) }
+        if self.contenders.get(request).is_some_and(is_same) { Stir::default() } else { self.leave(request) }
     }
 
     /// The namespace has exactly these claims from now on; `objects` are those of it that depend on them.
@@ -114,40 +164,76 @@ impl Contests {
         namespace: &str,
         claims: Claims,
         objects: impl FnOnce() -> Vec<Arc<TenantJwtSecret>>,
-    ) -> Vec<Request> {
-        if !self.claims.set(namespace, claims) {
-            return Vec::new();
+    ) -> Stir {
+        if !self.facts.set_claims(namespace, claims) {
+            return Stir::default();
         }
-        let mut woken = Vec::new();
-        for object in objects() {
-            let (contender, wanted) = (Contender::of(&*object), object.contests(&self.claims));
-            if self.index.keys(&contender) != wanted {
-                woken.extend(self.enter(&contender, wanted));
-                woken.push(contender.request);
-            }
-        }
-        woken
+        self.enter_anew(&objects())
     }
 
-    fn leave(&mut self, request: &Request) -> Vec<Request> {
+    /// The `IdentityProvider` of this name has this `metadata.uid` from now on; none: there is no live one. `links` are those
+    /// that name one by this id.
+    pub fn identify(
+        &mut self,
+        idp: &ObjectKey,
+        uid: Option<String>,
+        links: impl Fn(ObjectKey) -> Vec<Arc<UserIdpAuthenticator>>,
+    ) -> Stir {
+        let ids = self.facts.set_id(idp, uid);
+        ids.into_iter().fold(Stir::default(), |stir, id| stir.and(self.enter_anew(&links(id))))
+    }
+
+    /// The facts changed on which it depends what these objects contend for.
+    fn enter_anew<K: Managed>(&mut self, objects: &[Arc<K>]) -> Stir {
+        let mut stir = Stir::default();
+        for object in objects {
+            let (contender, wanted) = (Contender::of(object.as_ref()), object.contests(&self.facts));
+            if self.index.keys(&contender) != wanted {
+                stir = stir.and(self.enter(&contender, wanted));
+                stir.contenders.push(contender.request);
+            }
+        }
+        stir
+    }
+
+    fn leave(&mut self, request: &Request) -> Stir {
         self.contenders.remove(request).map(|gone| self.enter(&gone, Vec::new())).unwrap_or_default()
     }
 
-    /// The contender takes part in exactly these contests from now on; none removes it. Returns all who contend for what
-    /// has another holder by it.
+    /// The contender takes part in exactly these contests from now on; none removes it.
     ///
-    /// What it took part in before is what the index says: judged anew it could be something else, as claims change.
-    fn enter(&mut self, contender: &Contender, wanted: Vec<Relation>) -> Vec<Request> {
-        let before = self.index.keys(contender);
+    /// What it took part in before is what the index says: judged anew it could be something else, as facts change.
+    fn enter(&mut self, contender: &Contender, wanted: Vec<Relation>) -> Stir {
+        let before = self.index.keys(contender).to_vec();
         if before == wanted {
-            return Vec::new();
+            return Stir::default();
         }
         let touched: BTreeSet<Relation> = before.iter().chain(&wanted).cloned().collect();
         let holders: Vec<Option<Contender>> =
             touched.iter().map(|contest| self.index.get(contest).next().cloned()).collect();
         self.index.set(contender, wanted);
-        let changed =
-            touched.iter().zip(holders).filter(|(contest, before)| self.index.get(contest).next() != before.as_ref());
-        changed.flat_map(|(contest, _)| self.index.get(contest)).map(|contender| contender.request.clone()).collect()
+        let mut stir = Stir::default();
+        for (contest, old) in touched.iter().zip(holders) {
+            let new = self.index.get(contest).next();
+            if new == old.as_ref() {
+                continue;
+            }
+            let parties = self.index.get(contest);
+            let parties = parties.filter(|party| {
+                contest.losers_know_its_holder() || Some(*party) == new || Some(*party) == old.as_ref()
+            });
+            stir.contenders.extend(parties.map(|party| party.request.clone()));
+            stir.contests.insert(contest.clone());
+            for changed in new.into_iter().chain(&old) {
+                stir.contests.extend(self.index.keys(changed).iter().cloned());
+            }
+        }
+        stir
+    }
+
+    /// Whether nothing is remembered of anybody.
+    #[cfg(test)]
+    pub(super) fn is_empty(&self) -> bool {
+        self.facts.is_empty() && self.index.is_empty() && self.contenders.is_empty()
     }
 }

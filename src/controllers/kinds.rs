@@ -3,12 +3,13 @@
 use std::{collections::BTreeSet, fmt::Debug};
 
 use k8s_openapi::NamespaceResourceScope;
-use kube::{Resource, ResourceExt as _, core::object::HasStatus};
+use kube::{Resource, ResourceExt, core::object::HasStatus};
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
     context::Context,
-    user_idp_authenticator::observe::IdpView,
+    facts::Facts,
+    user_idp_authenticator::{idp_view::IdpView, observe::view, readiness::presence},
     world::{Relation, World},
 };
 use crate::{
@@ -23,7 +24,7 @@ use crate::{
         objects::Objects,
     },
     desired,
-    domain::{capability::strategy_id, claims::NamespaceClaims, verdict::Problem, verdicts},
+    domain::{capability::strategy_id, verdict::Problem, verdicts},
 };
 
 /// A kind that is reconciled.
@@ -46,13 +47,16 @@ pub trait Managed:
     /// What its verdict depends on, beside itself.
     fn relations(&self) -> Vec<Relation>;
 
-    /// What it has only if no other object had it before, as its namespace's claims allow.
-    fn contests(&self, _claims: &NamespaceClaims) -> Vec<Relation> {
+    /// What it has only if no other object had it before, as far as the facts allow it to contend.
+    fn contests(&self, _facts: &Facts) -> Vec<Relation> {
         Vec::new()
     }
 
     /// Where its objects are kept.
     fn objects(world: &World) -> &Objects<Self>;
+
+    /// Tells what others know it by, before its change wakes anybody; no `new` is its end.
+    fn introduce(_world: &World, _key: &ObjectKey, _new: Option<&Self>) {}
 
     /// What a change of an object means for others; no `new` is its end.
     fn after_change(_ctx: &Context, _old: Option<&Self>, _new: Option<&Self>) {}
@@ -93,11 +97,10 @@ impl Managed for IdentityProvider {
         let keys = self.spec.keys_from.as_ref().map(|from| from.config_map_key_ref.name.as_str());
         let keys = keys.map(|name| Relation::ConfigMap(self.sibling(name)));
         let output = Relation::ConfigMap(self.sibling(&desired::configmap::name(self)));
-        let id = Relation::IsIdp(self.sibling(&self.uid().unwrap_or_default()));
-        [output, id].into_iter().chain(bundle).chain(keys).collect()
+        std::iter::once(output).chain(bundle).chain(keys).collect()
     }
 
-    fn contests(&self, _claims: &NamespaceClaims) -> Vec<Relation> {
+    fn contests(&self, _facts: &Facts) -> Vec<Relation> {
         match self.spec.state {
             State::Active => vec![Relation::Issuer(self.sibling(&self.spec.issuer))],
             State::Inactive => Vec::new(),
@@ -106,6 +109,12 @@ impl Managed for IdentityProvider {
 
     fn objects(world: &World) -> &Objects<Self> {
         &world.identity_providers
+    }
+
+    /// Links may name it by its id. One that is being deleted counts as missing.
+    fn introduce(world: &World, key: &ObjectKey, new: Option<&Self>) {
+        let live = new.filter(|new| new.metadata.deletion_timestamp.is_none());
+        world.identify(key, live.and_then(ResourceExt::uid));
     }
 
     /// Its links are woken if, and only if, the change matters to them.
@@ -117,7 +126,9 @@ impl Managed for IdentityProvider {
             };
             // Old and new are one and the same, but where it was made anew unseen: each link is woken once.
             let links: BTreeSet<Relation> = [old, new].into_iter().flatten().flat_map(links).collect();
-            links.iter().for_each(|links| ctx.world.wake_related(links));
+            for links in &links {
+                ctx.world.wake_related(links);
+            }
         }
         match (old, new) {
             (Some(old), None) => {
@@ -146,9 +157,9 @@ impl Managed for TenantJwtSecret {
         secrets.chain(self.namespace().map(Relation::InNamespace)).collect()
     }
 
-    fn contests(&self, claims: &NamespaceClaims) -> Vec<Relation> {
+    fn contests(&self, facts: &Facts) -> Vec<Relation> {
         let tenant = &self.spec.tenant_id;
-        let is_claimed = claims.permit(self.meta().namespace.as_deref().unwrap_or_default(), tenant);
+        let is_claimed = facts.claims().permit(self.meta().namespace.as_deref().unwrap_or_default(), tenant);
         is_claimed.then(|| Relation::Tenant(tenant.to_ascii_lowercase())).into_iter().collect()
     }
 
@@ -175,11 +186,32 @@ impl Managed for UserIdpAuthenticator {
     fn relations(&self) -> Vec<Relation> {
         let by_name = self.spec.idp_ref.as_ref().map(|idp| Relation::NeedsIdp(self.sibling(&idp.name)));
         let by_id = self.spec.idp_id.as_ref().map(|id| Relation::NeedsIdpId(self.sibling(id)));
-        by_name.into_iter().chain(by_id).collect()
+        let required = self.spec.requires.iter().flat_map(|required| {
+            let idp = self.sibling(&required.name);
+            [Relation::NeedsIdp(idp.clone()), Relation::UserLink { idp, user: self.spec.user_id.clone() }]
+        });
+        by_name.into_iter().chain(by_id).chain(required).collect()
+    }
+
+    fn contests(&self, facts: &Facts) -> Vec<Relation> {
+        let Some(idp) = facts.idp_of(self) else { return Vec::new() };
+        let (id, user) = (self.spec.idp_user_id.clone(), self.spec.user_id.clone());
+        vec![Relation::ExternalId { idp: idp.clone(), id }, Relation::UserLink { idp, user }]
     }
 
     fn objects(world: &World) -> &Objects<Self> {
         &world.user_idp_authenticators
+    }
+
+    /// Those that require it are woken if, and only if, it counts otherwise by itself. Whether it holds its identity, and
+    /// what becomes of its `IdentityProvider`, wakes them too.
+    fn after_change(ctx: &Context, old: Option<&Self>, new: Option<&Self>) {
+        let seen = |link: &Self| Some(presence(link, &view(&ctx.world, &ctx.world.idp_of(link)?)?));
+        if let Some(link) = new.or(old)
+            && old.and_then(seen) != new.and_then(seen)
+        {
+            ctx.world.wake_dependents(&World::request::<Self>(link.key()));
+        }
     }
 }
 
@@ -194,7 +226,7 @@ impl Managed for StrategyInstance {
         Vec::new()
     }
 
-    fn contests(&self, _claims: &NamespaceClaims) -> Vec<Relation> {
+    fn contests(&self, _facts: &Facts) -> Vec<Relation> {
         vec![Relation::StrategyId(self.sibling(&strategy_id(self).unwrap_or_default()))]
     }
 

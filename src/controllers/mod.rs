@@ -2,6 +2,7 @@
 
 pub mod contests;
 pub mod context;
+pub mod facts;
 pub mod identity_provider;
 pub mod kinds;
 pub mod pipeline;

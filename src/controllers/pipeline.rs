@@ -50,6 +50,8 @@ pub enum Step<S> {
     /// Something is on its way and will wake the object: nothing is said until then. Looked at again after a while all the
     /// same, as it may be long in coming.
     Wait,
+    /// What was said stands until something else changes, which wakes the object.
+    Rest,
     /// A verdict.
     Judged(Box<Verdict<S>>),
 }
@@ -139,6 +141,7 @@ where
     }
     match attempt(|reads| step(object.clone(), ctx.clone(), reads)).await? {
         Step::Wait => Ok(Action::requeue(LONGEST_TURN)),
+        Step::Rest => Ok(Action::await_change()),
         Step::Judged(verdict) => {
             // Of what was done; before the status, as nobody would know of it any more if that could not be written.
             for notice in &verdict.notices {

@@ -1,5 +1,7 @@
 //! What a change of one object means for others.
 
+use std::sync::Arc;
+
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret};
 use kube::{
     ResourceExt as _,
@@ -14,7 +16,11 @@ use super::{
 };
 use crate::{
     api::labels,
-    cluster::{key::ObjectKey, metrics::KindLabels, relist::Change},
+    cluster::{
+        key::{ObjectKey, Request},
+        metrics::KindLabels,
+        relist::Change,
+    },
     domain::claims::Claims,
 };
 
@@ -27,6 +33,7 @@ pub fn on_change<K: Managed>(ctx: &Context, change: Change<DeserializeGuard<K>>)
             let (changed, is_held_back) = ctx.world.watched(&request, object);
             if let Some(new) = changed.new {
                 ctx.world.relate(&request, new.relations());
+                K::introduce(&ctx.world, &request.key, Some(new.as_ref()));
                 ctx.world.contend(&request, Some(new.as_ref()));
                 match &changed.old {
                     Some(old) if is_held_back && is_status_only(old.meta(), new.meta()) => {}
@@ -36,16 +43,18 @@ pub fn on_change<K: Managed>(ctx: &Context, change: Change<DeserializeGuard<K>>)
             }
         }
         Change::Applied(DeserializeGuard(Err(unreadable))) => {
-            let key = tell_unreadable::<K>(ctx, &unreadable);
-            remove::<K>(ctx, &key);
-            ctx.world.unread(&World::request::<K>(key), &unreadable.metadata);
+            let request = World::request::<K>(tell_unreadable::<K>(ctx, &unreadable));
+            let old = remove::<K>(ctx, &request);
+            ctx.world.unread(&request, &unreadable.metadata);
+            gone(ctx, old.as_deref());
         }
         Change::Deleted(key) => {
-            let request = World::request::<K>(key.clone());
+            let request = World::request::<K>(key);
             ctx.unreadable.forget(&request);
-            remove::<K>(ctx, &key);
-            // Not before it is out of the store, from which a change of claims enters objects.
+            let old = remove::<K>(ctx, &request);
+            // Not before it is out of the store, from which a change of facts enters objects.
             ctx.world.contend::<K>(&request, None);
+            gone(ctx, old.as_deref());
         }
     }
 }
@@ -59,12 +68,18 @@ fn is_status_only(old: &ObjectMeta, new: &ObjectMeta) -> bool {
         && old.labels == new.labels
 }
 
-fn remove<K: Managed>(ctx: &Context, key: &ObjectKey) {
-    let request = World::request::<K>(key.clone());
-    ctx.world.relate(&request, Vec::new());
-    ctx.failures.clear(&request);
-    if let Some(old) = K::objects(&ctx.world).remove(key) {
-        K::after_change(ctx, Some(&old), None);
+fn remove<K: Managed>(ctx: &Context, request: &Request) -> Option<Arc<K>> {
+    ctx.world.relate(request, Vec::new());
+    ctx.failures.clear(request);
+    let old = K::objects(&ctx.world).remove(&request.key);
+    K::introduce(&ctx.world, &request.key, None);
+    old
+}
+
+/// After what it held is another one's: who is woken once more by this must not see it as its holder.
+fn gone<K: Managed>(ctx: &Context, old: Option<&K>) {
+    if let Some(old) = old {
+        K::after_change(ctx, Some(old), None);
     }
 }
 

@@ -8,7 +8,7 @@ use std::{
 use kube::api::ObjectMeta;
 
 use super::{
-    contests::{Contests, Standing},
+    contests::{Contests, Holder, Standing, Stir},
     kinds::Managed,
     queues::{Cause, Queues, Requests},
 };
@@ -31,12 +31,10 @@ pub enum Relation {
     Secret(ObjectKey),
     /// Objects that read or write this ConfigMap.
     ConfigMap(ObjectKey),
-    /// Links that name this `IdentityProvider`.
+    /// Links that name this `IdentityProvider`, as theirs or in `requires`.
     NeedsIdp(ObjectKey),
     /// Links that name an `IdentityProvider` by id: namespace and id.
     NeedsIdpId(ObjectKey),
-    /// The `IdentityProvider` of this id: namespace and `metadata.uid`.
-    IsIdp(ObjectKey),
     /// Objects of this namespace whose verdict depends on its claims.
     InNamespace(String),
     /// Contenders for a tenant, in lower case.
@@ -45,6 +43,29 @@ pub enum Relation {
     Issuer(ObjectKey),
     /// Contenders for a strategy's id: namespace and id.
     StrategyId(ObjectKey),
+    /// Contenders for an identity: the `IdentityProvider` and the user's id there, compared byte for byte.
+    ExternalId {
+        /// Namespace and name: links that name it by id contend with those that name it by name.
+        idp: ObjectKey,
+        /// `spec.idpUserId`
+        id: String,
+    },
+    /// Contenders for being a user's link to an `IdentityProvider`, and links that require that one.
+    UserLink {
+        /// Namespace and name.
+        idp: ObjectKey,
+        /// `spec.userId`
+        user: String,
+    },
+}
+
+impl Relation {
+    /// Whether those who contend for it in vain are told who holds it. Who loses a user's identity is not: of thousands
+    /// that contend for one, nobody but the next one has to be looked at when the holder goes.
+    #[must_use]
+    pub const fn losers_know_its_holder(&self) -> bool {
+        !matches!(self, Self::ExternalId { .. } | Self::UserLink { .. })
+    }
 }
 
 /// The write of a status; its end wakes the object for what was held back.
@@ -106,7 +127,7 @@ impl World {
     /// Whether a namespace may hold only the tenants that are claimed for it.
     #[must_use]
     pub fn requires_claims(&self) -> bool {
-        read(&self.contests).require_claims()
+        read(&self.contests).facts().claims().are_required()
     }
 
     /// Opens the queue of this kind's controller, with room for as many as it can run. It has to look at every object once
@@ -166,12 +187,25 @@ impl World {
 
     /// Who holds what this object contends for, if that is one before it.
     pub fn rival<K: Managed>(&self, object: &K) -> Option<ObjectKey> {
-        self.standing(object).rival
+        self.standing(object).rival().cloned()
     }
 
     /// Whether this object takes part in contests, and who is before it: both as of the same moment.
     pub fn standing<K: Managed>(&self, object: &K) -> Standing {
         read(&self.contests).standing(object)
+    }
+
+    /// Who holds this.
+    #[must_use]
+    pub fn holder(&self, contest: &Relation) -> Option<Holder> {
+        read(&self.contests).holder(contest)
+    }
+
+    /// The `IdentityProvider` that the link is to: the one that it names, whether there is one or not, or the live one of
+    /// the id that it names.
+    #[must_use]
+    pub fn idp_of(&self, link: &UserIdpAuthenticator) -> Option<ObjectKey> {
+        read(&self.contests).facts().idp_of(link)
     }
 
     /// UID of the object of this name that contends for something, even if it can't be read any more.
@@ -180,14 +214,31 @@ impl World {
         read(&self.contests).uid(request)
     }
 
-    /// The object of this name changed, came or went: wakes all who contend for what has another holder by it.
+    /// The object of this name changed, came or went: wakes all who contend for what has another holder by it, and who
+    /// depends on what these hold.
     pub fn contend<K: Managed>(&self, request: &Request, new: Option<&K>) {
-        self.wake_all(write(&self.contests).contend(request, new));
+        let stir = write(&self.contests).contend(request, new);
+        self.wake_stirred(&stir);
     }
 
     /// The object of this name can't be read any more.
     pub fn unread(&self, request: &Request, meta: &ObjectMeta) {
-        self.wake_all(write(&self.contests).unread(request, meta));
+        let stir = write(&self.contests).unread(request, meta);
+        self.wake_stirred(&stir);
+    }
+
+    /// The `IdentityProvider` of this name has this `metadata.uid` from now on; none: there is no live one. Wakes the links
+    /// that name it by id, and all whose contest has another holder by it.
+    pub fn identify(&self, idp: &ObjectKey, uid: Option<String>) {
+        let mut contests = write(&self.contests);
+        // Read under the lock: what comes or goes meanwhile contends after this, by the new id.
+        let links = |id: ObjectKey| {
+            let requests = self.related(&Relation::NeedsIdpId(id));
+            requests.into_iter().filter_map(|request| self.user_idp_authenticators.live(&request.key)).collect()
+        };
+        let stir = contests.identify(idp, uid, links);
+        drop(contests);
+        self.wake_stirred(&stir);
     }
 
     /// The namespace has exactly these claims from now on: wakes those of its objects that may hold their tenant by it,
@@ -199,16 +250,31 @@ impl World {
             let requests = self.related(&Relation::InNamespace(namespace.to_owned()));
             requests.into_iter().filter_map(|request| self.tenant_jwt_secrets.live(&request.key)).collect()
         };
-        self.wake_all(contests.claim(namespace, claims, objects));
+        let stir = contests.claim(namespace, claims, objects);
+        drop(contests);
+        self.wake_stirred(&stir);
     }
 
-    fn wake_all(&self, requests: impl IntoIterator<Item = Request>) {
-        requests.into_iter().for_each(|request| self.wake_later(&request));
+    /// Wakes who depends on what this object contends for.
+    pub fn wake_dependents(&self, request: &Request) {
+        let contests = read(&self.contests).of(request);
+        self.wake_stirred(&Stir { contests: contests.into_iter().collect(), ..Stir::default() });
+    }
+
+    fn wake_stirred(&self, stir: &Stir) {
+        let dependents = stir.contests.iter().flat_map(|contest| self.related(contest));
+        stir.contenders.iter().cloned().chain(dependents).for_each(|request| self.wake_later(&request));
     }
 
     /// The object has exactly these relations from now on.
     pub fn relate(&self, request: &Request, relations: Vec<Relation>) {
         write(&self.relations).set(request, relations);
+    }
+
+    /// Whether nothing is remembered of any object's relations and contests.
+    #[cfg(test)]
+    pub(super) fn is_empty(&self) -> bool {
+        read(&self.relations).is_empty() && read(&self.contests).is_empty()
     }
 
     /// The request to look at this object again.
@@ -450,7 +516,9 @@ mod tests {
                         .filter(|other| other.metadata.deletion_timestamp.is_none())
                         .min_by_key(|other| seniority(other))
                         .filter(|holder| seniority(holder) < seniority(object) && claimed(object));
-                    let expected = Standing { takes_part: claimed(object), rival: holder.map(Managed::key) };
+                    let tenant = Relation::Tenant(object.spec.tenant_id.to_ascii_lowercase());
+                    let lost = holder.map(|holder| (tenant, holder.key())).into_iter().collect();
+                    let expected = Standing { takes_part: claimed(object), lost };
                     prop_assert_eq!(standing, &expected);
                     let was = before.get(key);
                     if changed.as_ref() != Some(key) && was.is_some_and(|was| was != standing) {
@@ -460,7 +528,7 @@ mod tests {
                 if changed.is_none() {
                     for name in woken {
                         let (key, standing) = after.iter().find(|(key, _)| key.name == name).unwrap();
-                        prop_assert!(before.get(key) != Some(standing) || standing.rival.is_none(), "{name} for nothing");
+                        prop_assert!(before.get(key) != Some(standing) || standing.rival().is_none(), "{name} for nothing");
                     }
                 }
             }

@@ -124,6 +124,12 @@ reasons! {
         IdpInactive,
         /// The `IdentityProvider` allows no links to it.
         LinkingNotAllowed,
+        /// An older link has the external id at the `IdentityProvider`.
+        AlreadyLinked,
+        /// An older link links the user to the `IdentityProvider`.
+        UserAlreadyLinked,
+        /// The user lacks an identity that is required beside this one.
+        MissingLinkedIdentity,
     }
 }
 

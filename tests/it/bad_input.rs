@@ -9,6 +9,7 @@ mod deep;
 mod endpoints;
 mod hostile;
 mod keys;
+mod links;
 mod links_and_strategies;
 mod refused;
 mod refused_idp;

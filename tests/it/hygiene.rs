@@ -1,6 +1,7 @@
 //! No value is ever told: a thousand of them are made, replaced, refused and broken, and looked for wherever the operator
 //! writes.
 
+mod links;
 pub mod needles;
 
 use std::{

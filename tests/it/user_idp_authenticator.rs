@@ -1,11 +1,17 @@
 //! `UserIdpAuthenticator` on the real API server.
 
+mod kept;
+mod requires;
+mod unique;
+
+use std::{collections::BTreeMap, time::Duration};
+
 use idp_operator::api::{IdentityProvider, UserIdpAuthenticator};
-use kube::ResourceExt as _;
+use kube::{ResourceExt as _, api::ListParams};
 use serde_json::json;
 
 use crate::support::{
-    KeyServer, Scene,
+    KeyServer, Operator, Scene,
     key_server::{ED25519, jwks},
     scene::{conditions, core, version},
 };
@@ -23,6 +29,79 @@ fn provider(keys_endpoint: &str) -> serde_json::Value {
         "keysEndpoint": keys_endpoint,
         "allowInsecureHttp": true,
     })
+}
+
+/// An `IdentityProvider` of this name, with an issuer of its own and good keys.
+fn good_idp(name: &str, server: &KeyServer) -> serde_json::Value {
+    let mut spec = provider(&server.url("/keys"));
+    spec["issuer"] = json!(format!("https://{name}.example.com"));
+    spec
+}
+
+/// Applies `IdentityProvider`s, and waits until all are ready.
+async fn ready_idps(scene: &Scene, server: &KeyServer, names: &[&str]) {
+    for name in names {
+        scene.apply::<IdentityProvider>(name, good_idp(name, server)).await;
+    }
+    for name in names {
+        scene.verdict::<IdentityProvider>(name, "True", "Ready").await;
+    }
+}
+
+/// A link of this user to the `IdentityProvider` of this name, as this one there.
+fn by_ref(user: &str, idp: &str, id: &str) -> serde_json::Value {
+    json!({ "userId": user, "idpRef": { "name": idp }, "idpUserId": id, "idpUserName": "x" })
+}
+
+/// A link of this user to the `IdentityProvider` of this id, as this one there.
+fn by_id(user: &str, idp: &IdentityProvider, id: &str) -> serde_json::Value {
+    json!({ "userId": user, "idpId": idp.uid(), "idpUserId": id, "idpUserName": "x" })
+}
+
+/// The same link, if the user has further ones to these.
+fn requiring(mut link: serde_json::Value, idps: &[&str]) -> serde_json::Value {
+    link["requires"] = idps.iter().map(|name| json!({ "name": name })).collect();
+    link
+}
+
+/// Creation times are whole seconds: what comes after this is younger than what was there.
+async fn a_second_later() {
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+}
+
+/// Writes of statuses of links.
+async fn statuses(operator: &Operator) -> f64 {
+    let labels = ["verb=\"patch\"", "kind=\"useridpauthenticators/status\""];
+    operator.metric("idp_operator_api_requests_total", &labels).await
+}
+
+/// Waits until the operator has looked at so many links since it started; at those that are being deleted it does not.
+async fn has_looked(operator: &Operator, links: usize) {
+    let deadline = std::time::Instant::now() + Duration::from_secs(30);
+    let labels = ["UserIdpAuthenticator"];
+    while operator.metric("idp_operator_reconciles_total", &labels).await < f64::from(u32::try_from(links).unwrap()) {
+        assert!(std::time::Instant::now() < deadline, "the operator does not look:\n{}", operator.log());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// resourceVersions of all links.
+async fn versions(scene: &Scene) -> BTreeMap<String, String> {
+    let links = scene.api::<UserIdpAuthenticator>().list(&ListParams::default()).await.unwrap();
+    links.iter().map(|link| (link.name_any(), version(link))).collect()
+}
+
+/// Whether another operator changes anything about the links.
+async fn a_restart_writes_nothing(scene: &Scene, operator: Operator) -> Operator {
+    operator.drained().await;
+    let before = versions(scene).await;
+    let operator = scene.operator().await;
+    let links = scene.api::<UserIdpAuthenticator>().list(&ListParams::default()).await.unwrap();
+    has_looked(&operator, links.iter().filter(|link| link.metadata.deletion_timestamp.is_none()).count()).await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert_eq!(versions(scene).await, before);
+    assert!(statuses(&operator).await < 1.0);
+    operator
 }
 
 #[tokio::test]
@@ -46,6 +125,8 @@ async fn a_link_follows_its_identity_provider_s_coming_and_going() {
         conditions(&status.core),
         [
             "IdentityProviderReady=False IdpNotFound",
+            "LinkUnique=Unknown NotEvaluated",
+            "LinkedIdentity=Unknown NotEvaluated",
             "LinkingAllowed=Unknown NotEvaluated",
             "Ready=False IdpNotFound",
             "Reconciling=True IdpNotFound",
@@ -62,7 +143,13 @@ async fn a_link_follows_its_identity_provider_s_coming_and_going() {
     );
     assert_eq!(
         conditions(&core(&object)),
-        ["IdentityProviderReady=True Succeeded", "LinkingAllowed=True Succeeded", "Ready=True IdentitySet"]
+        [
+            "IdentityProviderReady=True Succeeded",
+            "LinkUnique=True Succeeded",
+            "LinkedIdentity=True Succeeded",
+            "LinkingAllowed=True Succeeded",
+            "Ready=True IdentitySet",
+        ]
     );
 
     scene.delete::<IdentityProvider>("login").await;
@@ -165,6 +252,8 @@ async fn a_link_is_in_force_only_while_its_identity_provider_allows_links() {
         conditions(&core(&object)),
         [
             "IdentityProviderReady=True Succeeded",
+            "LinkUnique=True Succeeded",
+            "LinkedIdentity=Unknown NotEvaluated",
             "LinkingAllowed=False LinkingNotAllowed",
             "Ready=False LinkingNotAllowed",
             "Stalled=True LinkingNotAllowed",
@@ -190,6 +279,8 @@ async fn a_link_is_in_force_only_while_its_identity_provider_allows_links() {
     scene.until::<IdentityProvider>("login", |object| core(object).condition("Suspended").is_some()).await;
     let before = version(&scene.api::<UserIdpAuthenticator>().get("mini").await.unwrap());
     scene.merge::<IdentityProvider>("login", json!({ "spec": { "linkingAllowed": true } })).await;
+    // Seen by the operator: a link that it sees before that has its verdict by what was.
+    scene.until::<IdentityProvider>("login", |idp| core(idp).observed_generation == idp.metadata.generation).await;
     let other = json!({ "idpRef": { "name": "login" }, "userId": "2", "idpUserId": "other" });
     scene.apply::<UserIdpAuthenticator>("other", link(&other)).await;
     scene.verdict::<UserIdpAuthenticator>("other", "True", "IdentitySet").await;

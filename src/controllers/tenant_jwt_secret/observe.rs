@@ -8,7 +8,7 @@ use secrecy::ExposeSecret as _;
 use crate::{
     api::TenantJwtSecret,
     cluster::{child, error::Error, key::ObjectKey},
-    controllers::{contests::Standing, context::Context, kinds::Managed as _, pipeline::Reads, world::World},
+    controllers::{context::Context, kinds::Managed as _, pipeline::Reads, world::World},
     desired,
     domain::{
         policy::{self, Parsed, Violation},
@@ -86,8 +86,9 @@ impl Source {
 /// When calls to the API server fail.
 pub async fn observe(object: &TenantJwtSecret, ctx: &Context, reads: Reads) -> Result<Observed, Error> {
     let now = ctx.now();
-    let Standing { takes_part: claimed, rival } = ctx.world.standing(object);
-    let rival = rival.map(|key| self::rival(object, ctx, key));
+    let standing = ctx.world.standing(object);
+    let claimed = standing.takes_part;
+    let rival = standing.rival().map(|key| rival(object, ctx, key.clone()));
     let Some(reference) = &object.spec.secret_ref else {
         let output = output_facts(object, ctx, reads).await?;
         let has_other_owner = has_other_owner(object, ctx, output.as_ref());

@@ -1,7 +1,11 @@
 //! `UserIdpAuthenticator`: observe → decide → report; there is no output.
 
+#[cfg(test)]
+mod any_order;
 pub mod decide;
+pub mod idp_view;
 pub mod observe;
+pub mod readiness;
 
 use std::sync::Arc;
 

@@ -1,13 +1,20 @@
 //! What a link depends on.
 
 use jiff::Timestamp;
-use kube::ResourceExt as _;
 
+use super::{
+    idp_view::IdpView,
+    readiness::{Presence, presence},
+};
 use crate::{
-    api::{IdentityProvider, UserIdpAuthenticator, identity_provider::State, status::condition},
+    api::UserIdpAuthenticator,
     cluster::key::ObjectKey,
-    controllers::{context::Context, kinds::Managed as _, world::Relation},
-    domain::verdicts::identity_provider::ACTIVE,
+    controllers::{
+        context::Context,
+        kinds::Managed as _,
+        world::{Relation, World},
+    },
+    domain::verdicts::user_idp_authenticator::{Lack, Lost},
 };
 
 /// What is known when a link is judged.
@@ -15,109 +22,67 @@ use crate::{
 pub struct Observed {
     /// The `IdentityProvider`, unless it does not exist or is being deleted.
     pub idp: Option<IdpView>,
+    /// What older links have of what it is to have.
+    pub lost: Lost,
+    /// What became of each entry of `requires`.
+    pub required: Vec<Requirement>,
     /// Now.
     pub now: Timestamp,
 }
 
-/// What matters of an `IdentityProvider` to its links. Anything else of it may change without waking them.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct IdpView {
-    /// Its name.
-    pub name: String,
-    /// Its `metadata.uid`.
-    pub uid: String,
-    /// Its `Ready`.
-    pub ready: IdpReady,
-    /// Whether it is inactive, or was by its last verdict: active again, it is not ready before the next one.
-    pub is_inactive: bool,
-    /// `spec.linkingAllowed`.
-    pub allows_linking: bool,
-    /// Whether it is suspended: what is edited is not in force yet.
-    pub is_suspended: bool,
-}
-
-/// An `IdentityProvider`'s `Ready`.
+/// What became of an identity that is required.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum IdpReady {
-    /// There is no verdict yet.
-    NoVerdict,
-    /// `Unknown`: the API server failed it for now.
-    Unknown,
-    /// `True`
-    True,
-    /// `False`
-    False {
-        /// Whether only an edit helps.
-        stalled: bool,
-    },
+pub enum Requirement {
+    /// The user has it.
+    Met,
+    /// The user has a link to an `IdentityProvider` without a verdict, which will tell.
+    Waits,
+    /// The user lacks it.
+    Missing(Lack),
 }
 
-impl IdpView {
-    /// The view of this object; nothing if it is being deleted.
-    #[must_use]
-    pub fn of(idp: &IdentityProvider) -> Option<Self> {
-        if idp.metadata.deletion_timestamp.is_some() {
-            return None;
-        }
-        let core = idp.status.as_ref().map(|status| &status.core);
-        let condition = |type_| core.and_then(|core| core.condition(type_)).map(|condition| condition.status.as_str());
-        let ready = match condition(condition::READY) {
-            None => IdpReady::NoVerdict,
-            Some("True") => IdpReady::True,
-            Some("False") => IdpReady::False { stalled: condition(condition::STALLED) == Some("True") },
-            Some(_) => IdpReady::Unknown,
-        };
-        let is_inactive = idp.spec.state == State::Inactive || condition(ACTIVE) == Some("False");
-        Some(Self {
-            name: idp.name_any(),
-            uid: idp.uid().unwrap_or_default(),
-            ready,
-            is_inactive,
-            allows_linking: idp.spec.linking_allowed,
-            is_suspended: idp.spec.suspend,
-        })
+/// Looks up what the link depends on. No call is made: the watches know.
+pub fn observe(object: &UserIdpAuthenticator, ctx: &Context) -> Observed {
+    let world = &ctx.world;
+    let requirement = |name: &str| requirement(world, object.sibling(name), &object.spec.user_id);
+    Observed {
+        idp: world.idp_of(object).and_then(|key| view(world, &key)),
+        lost: lost(world, object),
+        required: object.spec.requires.iter().map(|required| requirement(&required.name)).collect(),
+        now: ctx.now(),
     }
 }
 
-/// Looks up the link's `IdentityProvider`, by name or by id. No call is made: the watches know.
-pub fn observe(object: &UserIdpAuthenticator, ctx: &Context) -> Observed {
-    let key: Option<ObjectKey> = match (&object.spec.idp_ref, &object.spec.idp_id) {
-        (Some(idp), _) => Some(object.sibling(&idp.name)),
-        (None, Some(id)) => {
-            let of_this_id = ctx.world.related(&Relation::IsIdp(object.sibling(id)));
-            of_this_id.into_iter().next().map(|request| request.key)
-        }
-        (None, None) => None,
-    };
-    let idp = key.and_then(|key| ctx.world.identity_providers.live(&key));
-    Observed { idp: idp.and_then(|idp| IdpView::of(&idp)), now: ctx.now() }
+/// The live `IdentityProvider` of this name.
+pub fn view(world: &World, idp: &ObjectKey) -> Option<IdpView> {
+    world.identity_providers.live(idp).and_then(|idp| IdpView::of(&idp))
 }
 
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
+fn lost(world: &World, object: &UserIdpAuthenticator) -> Lost {
+    let mut lost = Lost::default();
+    for (contest, _) in world.standing(object).lost {
+        match contest {
+            Relation::ExternalId { .. } => lost.external_id = true,
+            _ => lost.user = true,
+        }
+    }
+    lost
+}
 
-    use super::*;
-
-    #[test]
-    fn one_that_is_active_again_is_inactive_to_its_links_until_its_next_verdict() {
-        let idp = |state: &str, active: &str| -> IdentityProvider {
-            let condition = |type_: &str, status: &str| {
-                json!({
-                    "type": type_, "status": status, "reason": "X", "message": "", "lastTransitionTime": "2026-01-01T00:00:00Z",
-                })
-            };
-            serde_json::from_value(json!({
-                "apiVersion": "idp-operator.dev/v1alpha1", "kind": "IdentityProvider", "metadata": { "name": "login" },
-                "spec": { "jwtEndpoint": "j", "issuer": "i", "keysEndpoint": "k", "state": state },
-                "status": { "conditions": [condition("Ready", "True"), condition("Active", active)] },
-            }))
-            .unwrap()
-        };
-        let is_inactive = |state, active| IdpView::of(&idp(state, active)).unwrap().is_inactive;
-        assert!(!is_inactive("Active", "True"));
-        assert!(is_inactive("Inactive", "True"));
-        assert!(is_inactive("Inactive", "False"));
-        assert!(is_inactive("Active", "False"));
+/// Whether this user has an identity at this `IdentityProvider`: the link that holds the user's place there is ready and
+/// holds its external id too. What that link requires itself is not asked.
+fn requirement(world: &World, idp: ObjectKey, user: &str) -> Requirement {
+    let Some(seen) = view(world, &idp) else { return Requirement::Missing(Lack::Idp) };
+    let Some(holder) = world.holder(&Relation::UserLink { idp, user: user.to_owned() }) else {
+        return Requirement::Missing(Lack::Link);
+    };
+    let link = world.user_idp_authenticators.live(&holder.key);
+    match link.map(|link| presence(&link, &seen)) {
+        Some(Presence::Waits) => Requirement::Waits,
+        // One that can't be read keeps its place.
+        None | Some(Presence::NotReady) => Requirement::Missing(Lack::Ready),
+        Some(Presence::Recorded { is_unique: true }) => Requirement::Met,
+        Some(Presence::Ready) if holder.holds_all => Requirement::Met,
+        Some(Presence::Ready | Presence::Recorded { .. }) => Requirement::Missing(Lack::Unique),
     }
 }

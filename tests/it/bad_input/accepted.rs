@@ -150,6 +150,14 @@ async fn what_is_just_within_the_rules() {
         (Kind::Uia, json!({ "idpRef": null, "idpId": "0d3a6e5e-1cd6-4c5c-9a51-0a3f6e2f0b6f" })),
         (Kind::Uia, json!({ "idpRef": null, "idpId": "é".repeat(200) })),
         (Kind::Uia, json!({ "idpRef": { "name": "login.example-1" } })),
+        (Kind::Uia, json!({ "requires": [] })),
+        (Kind::Uia, json!({ "requires": [{ "name": "github" }, { "name": "github.example-1" }] })),
+        (
+            Kind::Uia,
+            json!({ "requires": (0..8).map(|number| json!({ "name": format!("{number}") })).collect::<Vec<_>>() }),
+        ),
+        // Which one an id stands for, the manifest does not tell.
+        (Kind::Uia, json!({ "idpRef": null, "idpId": "1", "requires": [{ "name": "login" }] })),
         link("userId", "1"),
         link("userId", &"é".repeat(200)),
         link("idpUserId", "auth0|5f7c8ec7 c33c6c004bbafe82"),

@@ -44,9 +44,11 @@ async fn immutable_fields() {
         // Not even by the name that it has.
         tenant_of("spec.secretName", "added", json!({ "secretName": "made-6-jwt" }), SECRET_NAME),
         by_ref("userId", "changed", json!({ "userId": "2" }), IMMUTABLE),
+        by_ref("userId", "changed in form", json!({ "userId": "069629023906488334" }), IMMUTABLE),
         by_ref("userId", "removed", json!({ "userId": null }), REQUIRED),
         by_ref("idpUserId", "changed", json!({ "idpUserId": "midi" }), IMMUTABLE),
         by_ref("idpUserId", "changed in case", json!({ "idpUserId": "Mini" }), IMMUTABLE),
+        by_ref("idpUserId", "changed in normalisation", json!({ "idpUserId": "mi\u{301}ni" }), IMMUTABLE),
         by_ref("idpUserId", "removed", json!({ "idpUserId": null }), REQUIRED),
         by_ref(
             "spec.idpRef",
@@ -57,6 +59,8 @@ async fn immutable_fields() {
         by_ref("spec", "idpRef removed", json!({ "idpRef": null }), Whole(EXACTLY_ONE)),
         by_ref("spec", "idpId added", json!({ "idpId": "1" }), Whole(EXACTLY_ONE)),
         by_ref("spec", "idpRef exchanged for idpId", json!({ "idpRef": null, "idpId": "1" }), Whole(EXCHANGED)),
+        by_id("userId", "changed", json!({ "idpRef": null, "idpId": "1", "userId": "2" }), IMMUTABLE),
+        by_id("idpUserId", "changed", json!({ "idpRef": null, "idpId": "1", "idpUserId": "2" }), IMMUTABLE),
         by_id("idpId", "changed", json!({ "idpRef": null, "idpId": "2" }), IMMUTABLE),
         by_id("spec", "idpId removed", json!({ "idpRef": null }), Whole(EXACTLY_ONE)),
         by_id("spec", "idpRef added", json!({ "idpId": "1" }), Whole(EXACTLY_ONE)),
@@ -130,13 +134,21 @@ async fn mutable_fields() {
         ),
         ("idpUserName", "removed", Kind::Uia, json!({}), json!({ "idpUserName": null }), REQUIRED),
         ("idpUserName", "now blank", Kind::Uia, json!({}), json!({ "idpUserName": " " }), IDENTIFIER),
+        (
+            "spec.requires",
+            "own IdentityProvider",
+            Kind::Uia,
+            json!({ "requires": [{ "name": "github" }] }),
+            json!({ "requires": [{ "name": "github" }, { "name": "login" }] }),
+            Whole("requires must name further IdentityProviders, not the one of idpRef"),
+        ),
         ("name", "now empty", Kind::Si, json!({}), json!({ "name": "" }), Empty),
         (
             "spec.secretRef.name",
             "output as source",
             Kind::Tjs,
             json!({}),
-            json!({ "secretRef": { "name": "made-7-jwt" } }),
+            json!({ "secretRef": { "name": "made-8-jwt" } }),
             Whole(OWN_OUTPUT),
         ),
         (

@@ -78,6 +78,10 @@ async fn tenant_jwt_secrets() {
 #[tokio::test]
 async fn user_idp_authenticators() {
     const EXACTLY_ONE: Says = Whole("exactly one of idpRef and idpId must be set");
+    const NO_KEY: &str = "element 0: associative list with keys has an element that omits all key fields [\"name\"] (and \
+                          doesn't have default values for any key fields)";
+    const NO_MAP: &str = "element 0: associative list with keys may not have non-map elements";
+    const OWN_IDP: &str = "requires must name further IdentityProviders, not the one of idpRef";
     let id = |what, id: &str, says| (what, "idpId", json!({ "idpRef": null, "idpId": id }), says);
     let name = |what, name: &str, says| (what, "idpRef.name", json!({ "idpRef": { "name": name } }), says);
     let mut rows: Vec<Row> = vec![
@@ -101,6 +105,34 @@ async fn user_idp_authenticators() {
         ),
         ("secret inline", "password", json!({ "password": "c2VjcmV0" }), UNKNOWN_FIELD),
     ];
+    let requires =
+        |names: &[&str]| json!({ "requires": names.iter().map(|name| json!({ "name": name })).collect::<Vec<_>>() });
+    let entry = |what, name: &str, says| (what, "requires[0].name", requires(&[name]), says);
+    let nine: Vec<String> = (0..9).map(|number| format!("idp{number}")).collect();
+    rows.extend([
+        ("own IdentityProvider", "spec.requires", requires(&["github", "login"]), Whole(OWN_IDP)),
+        ("twice", "requires", requires(&["github", "github"]), Apply(r#"duplicate entries for key [name="github"]"#)),
+        (
+            "nine entries",
+            "requires",
+            requires(&nine.iter().map(String::as_str).collect::<Vec<_>>()),
+            Own("Too many: 9: must have at most 8 items"),
+        ),
+        entry("empty", "", Empty),
+        entry("upper case", "GitHub", OBJECT_NAME),
+        entry("white space after", "github ", OBJECT_NAME),
+        entry("of another namespace", "other/github", OBJECT_NAME),
+        entry("254 characters", &"x".repeat(254), LONGER_THAN_253),
+        ("no name", "requires", json!({ "requires": [{}] }), Apply(NO_KEY)),
+        (
+            "another namespace",
+            r#"requires[name="github"].namespace"#,
+            json!({ "requires": [{ "name": "github", "namespace": "other" }] }),
+            UNKNOWN_FIELD,
+        ),
+        ("names", "requires", json!({ "requires": ["github"] }), Apply(NO_MAP)),
+        ("one name", "requires", json!({ "requires": "github" }), Apply("expected list, got &{github}")),
+    ]);
     for field in ["userId", "idpUserId", "idpUserName"] {
         rows.extend([
             ("missing", field, json!({ field: null }), REQUIRED),
