@@ -41,6 +41,7 @@ pub fn judged(old: &StatusCore, judgement: &Judgement, subject: Subject<'_>) -> 
         Outcome::Succeeded(message) => {
             write.condition(finding.condition, "True", CommonReason::Succeeded.into(), message)
         }
+        Outcome::Noted { reason, message } => write.condition(finding.condition, "True", reason, message),
         Outcome::NotEvaluated => write.condition(
             finding.condition,
             "Unknown",
