@@ -47,15 +47,11 @@ impl CatalogueFile {
         is_good.set(1);
         loop {
             tokio::time::sleep(INTERVAL).await;
-            let path = self.path.clone();
-            // A volume can hang.
-            let Ok(found) = tokio::task::spawn_blocking(move || read(&path)).await else { return };
-            let content = found.as_deref().map(digest).map_err(Clone::clone);
-            if content == self.seen {
-                continue;
-            }
+            let (path, seen) = (self.path.clone(), self.seen.clone());
+            // A volume can hang, and a large file takes a while to parse.
+            let Ok(news) = tokio::task::spawn_blocking(move || news(&path, &seen)).await else { return };
+            let Some((content, parsed)) = news else { continue };
             self.seen = content;
-            let parsed = found.and_then(|bytes| catalogue::parse(&bytes).map_err(|error| error.to_string()));
             is_good.set(i64::from(parsed.is_ok()));
             let path = self.path.display();
             match parsed {
@@ -69,6 +65,14 @@ impl CatalogueFile {
             }
         }
     }
+}
+
+/// What the file holds, unless that is what was seen before.
+fn news(path: &Path, seen: &Content) -> Option<(Content, Result<Catalogue, String>)> {
+    let found = read(path);
+    let content = found.as_deref().map(digest).map_err(Clone::clone);
+    let parse = |bytes: Vec<u8>| catalogue::parse(&bytes).map_err(|error| error.to_string());
+    (content != *seen).then(|| (content, found.and_then(parse)))
 }
 
 fn digest(bytes: &[u8]) -> String {

@@ -78,7 +78,7 @@ pub fn parse(bytes: &[u8]) -> Result<Catalogue, CatalogueError> {
         _ => return Err(rule("the document", "be a mapping with the key types")),
     };
     if let Some((other, _)) = root.iter().find(|(key, _)| key != "types") {
-        return Err(rule(&named("", other), "be left out: the only key beside it is types"));
+        return Err(rule(&named("", other), "be left out: the only key is types"));
     }
     let Some((_, Node::Mapping(types))) = root.into_iter().next() else {
         return Err(rule("types", "be a mapping from names of types to what they are; '{}' adds none"));
