@@ -43,7 +43,7 @@ async fn objects(scene: &Scene) {
         scene.apply::<UserIdpAuthenticator>(name, link).await;
     }
     scene.apply::<StrategyInstance>("local", json!({ "type": "userpass", "name": "Local" })).await;
-    scene.apply::<StrategyInstance>("hub", json!({ "type": "github" })).await;
+    scene.apply::<StrategyInstance>("hub", json!({ "type": "github-token" })).await;
     // As a person waits: it returns, and soon.
     for object in ["idp/login", "tjs/acme", "uia/mini", "si/local", "si/hub"] {
         let waited = kubectl(scene, &["wait", "--for=condition=Ready", "--timeout=20s", object]);
@@ -95,7 +95,7 @@ fn fields_select(scene: &Scene) {
         ("uia", "spec.idpRef.name=login", "useridpauthenticator.idp-operator.dev/mini\n"),
         ("uia", "spec.userId=lost", "useridpauthenticator.idp-operator.dev/lost\n"),
         ("uia", "spec.idpUserId=mini", "useridpauthenticator.idp-operator.dev/mini\n"),
-        ("si", "spec.type=github", "strategyinstance.idp-operator.dev/hub\n"),
+        ("si", "spec.type=github-token", "strategyinstance.idp-operator.dev/hub\n"),
     ] {
         let found = kubectl(scene, &["get", kind, "--field-selector", selector, "--output", "name"]);
         assert_eq!(found, expected, "{selector}");

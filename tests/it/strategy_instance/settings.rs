@@ -1,0 +1,185 @@
+//! What a type needs of `config` and of the Secret: judged, watched, and never shown.
+
+use idp_operator::api::StrategyInstance;
+use k8s_openapi::api::core::v1::Secret;
+use kube::api::ListParams;
+use rstest::rstest;
+use serde_json::{Value, json};
+
+use crate::{
+    program::{so, soon},
+    support::{
+        Scene, ready,
+        scene::{conditions, core, version},
+    },
+};
+
+const LACKS_BOTH: &str =
+    "Secret 'settings' must have the keys clientId, clientSecret, and not empty: type 'github' needs it";
+
+fn github() -> Value {
+    json!({ "type": "github", "configSecretRef": { "name": "settings" } })
+}
+
+/// Waits for this reason and message.
+async fn comes_to(scene: &Scene, name: &str, reason: &str, message: &str) -> StrategyInstance {
+    let is_so =
+        |object: &StrategyInstance| ready(object).is_some_and(|(_, why, told)| why == reason && told == message);
+    scene.until(name, is_so).await
+}
+
+#[tokio::test]
+async fn a_secret_is_waited_for_and_watched() {
+    let scene = Scene::new("settings").await;
+    let _operator = scene.operator().await;
+    let missing = "configSecretRef must name a Secret of this namespace: there is none of the name 'settings'";
+    let lacks_secret = "Secret 'settings' must have the key clientSecret, and not empty: type 'github' needs it";
+    let in_force = "the flags in status.effective are in force";
+    scene.apply::<StrategyInstance>("hub", github()).await;
+    let object = comes_to(&scene, "hub", "ConfigSecretNotFound", missing).await;
+    assert_eq!(
+        conditions(&core(&object)),
+        [
+            "CapabilitiesSupported=Unknown NotEvaluated",
+            "ConfigValid=False ConfigSecretNotFound",
+            "FlagsEffective=Unknown NotEvaluated",
+            "IdUnique=True Succeeded",
+            "Ready=False ConfigSecretNotFound",
+            "Reconciling=True ConfigSecretNotFound",
+            "TypeKnown=True Succeeded",
+        ]
+    );
+    let error = core(&object).errors.remove(0);
+    assert_eq!(
+        (error.status.as_str(), error.code.as_str(), error.source.pointer.as_str()),
+        ("404", "config-secret-not-found", "/spec/configSecretRef/name")
+    );
+    let off = json!({ "isLoginActive": false, "isSelfRegisterActive": false, "isSyncActive": false, "doesImplicitRegister": false });
+    assert_eq!(serde_json::to_value(object.status.as_ref().unwrap().effective).unwrap(), off);
+
+    // Each step by a watch alone.
+    scene.secret_with("settings", &[("other", "x")]).await;
+    comes_to(&scene, "hub", "ConfigSecretNotFound", LACKS_BOTH).await;
+    scene.secret_with("settings", &[("clientId", "x"), ("clientSecret", "")]).await;
+    comes_to(&scene, "hub", "ConfigSecretNotFound", lacks_secret).await;
+    scene.secret_with("settings", &[("clientId", "x"), ("clientSecret", "y")]).await;
+    let object = comes_to(&scene, "hub", "Ready", in_force).await;
+    assert_eq!(core(&object).errors, vec![]);
+    let on = json!({ "isLoginActive": true, "isSelfRegisterActive": true, "isSyncActive": true, "doesImplicitRegister": true });
+    assert_eq!(serde_json::to_value(object.status.as_ref().unwrap().effective).unwrap(), on);
+    scene.secret_with("settings", &[("clientId", "x")]).await;
+    comes_to(&scene, "hub", "ConfigSecretNotFound", lacks_secret).await;
+    scene.delete::<Secret>("settings").await;
+    comes_to(&scene, "hub", "ConfigSecretNotFound", missing).await;
+}
+
+#[tokio::test]
+async fn a_value_that_is_rotated_is_looked_at_and_nothing_is_written() {
+    let scene = Scene::new("settings").await;
+    let operator = scene.operator().await;
+    scene.secret_with("settings", &[("clientId", "x"), ("clientSecret", "y")]).await;
+    scene.apply::<StrategyInstance>("hub", github()).await;
+    let before: StrategyInstance = scene.verdict("hub", "True", "Ready").await;
+    let reconciles = async || operator.metric("idp_operator_reconciles_total", &["StrategyInstance", "ok"]).await;
+    let writes = operator.writes().await;
+    for value in ["z", "zz", "zzz"] {
+        let looked = reconciles().await;
+        scene.secret_with("settings", &[("clientId", "x"), ("clientSecret", value), ("more", value)]).await;
+        soon("it is looked at", async || so(reconciles().await > looked)).await;
+    }
+    assert!((operator.writes().await - writes).abs() < f64::EPSILON);
+    let after: StrategyInstance = scene.api().get("hub").await.unwrap();
+    assert_eq!(version(&after), version(&before));
+}
+
+/// Spec beside the type, reason and message; none: Ready.
+#[rstest]
+#[case::text_beside_a_url("jira-token-cloud", json!({ "config": { "root-url": "https://jira.example.com/jira", "more": "x" } }), "")]
+#[case::a_secret_that_none_needs("userpass", json!({ "configSecretRef": { "name": "full" } }), "")]
+#[case::a_missing_one_that_none_needs(
+    "userpass",
+    json!({ "configSecretRef": { "name": "nowhere" } }),
+    "ConfigSecretNotFound: configSecretRef must name a Secret of this namespace: there is none of the name 'nowhere' \
+     [404 /spec/configSecretRef/name]"
+)]
+#[case::nothing_set(
+    "jira",
+    json!({}),
+    "InvalidConfig: config.root-url must be set: type 'jira' needs it; configSecretRef must name a Secret with the keys \
+     clientId, clientSecret: type 'jira' needs it [400 /spec/config/root-url, 400 /spec/configSecretRef]"
+)]
+#[case::before_the_secret(
+    "jira",
+    json!({ "configSecretRef": { "name": "nowhere" }, "config": { "root-url": "\t" } }),
+    "InvalidConfig: config.root-url must be more than white space: type 'jira' needs it [400 /spec/config/root-url]"
+)]
+#[case::before_capabilities(
+    "jira-token-cloud",
+    json!({ "config": { "root-url": "jira.example.com" }, "isLoginActive": true, "capabilityPolicy": "Clamp" }),
+    "InvalidConfig: config.root-url must be an 'http://' or 'https://' URL with a host, without user info and fragment \
+     [400 /spec/config/root-url]"
+)]
+#[case::secrets_in_the_open(
+    "github",
+    json!({ "config": { "clientId": "x", "clientSecret": "hunter2" }, "configSecretRef": { "name": "full" } }),
+    "InvalidConfig: config.clientId must be moved to the Secret of configSecretRef, and its value be replaced: whoever may \
+     read this object has seen it; config.clientSecret must be moved to the Secret of configSecretRef, and its value be \
+     replaced: whoever may read this object has seen it [400 /spec/config/clientId, 400 /spec/config/clientSecret]"
+)]
+#[tokio::test]
+async fn settings_are_judged_at_once(#[case] type_: &str, #[case] change: Value, #[case] expected: &str) {
+    let scene = Scene::new("settings").await;
+    let _operator = scene.operator().await;
+    scene.secret_with("full", &[("clientId", "x"), ("clientSecret", "y")]).await;
+    let mut spec = json!({ "type": type_ });
+    crate::bad_input::merge(&mut spec, &change);
+    scene.apply::<StrategyInstance>("a", spec).await;
+    let object: StrategyInstance = scene.until("a", |object| ready(object).is_some()).await;
+    let (status, reason, message) = ready(&object).unwrap();
+    let errors: Vec<String> =
+        core(&object).errors.iter().map(|error| format!("{} {}", error.status, error.source.pointer)).collect();
+    let told = format!("{reason}: {message} [{}]", errors.join(", "));
+    let expected = if expected.is_empty() { "Ready: the flags in status.effective are in force []" } else { expected };
+    assert_eq!((told.as_str(), status == "True"), (expected, expected.starts_with("Ready")));
+}
+
+/// What an operator on the highest level writes, searched for values that stand in the wrong and in the right place.
+#[tokio::test]
+async fn no_value_is_told() {
+    let scene = Scene::new("settings").await;
+    let operator = scene.start().arg("--log-level=trace").ready().await;
+    let (in_secret, in_config, in_url) = ("needle-of-the-secret-1", "needle-of-the-config-2", "needle-of-the-url-3");
+    scene.secret_with("settings", &[("clientId", in_secret), ("other", in_secret)]).await;
+    scene.apply::<StrategyInstance>("lacking", github()).await;
+    comes_to(
+        &scene,
+        "lacking",
+        "ConfigSecretNotFound",
+        "Secret 'settings' must have the key clientSecret, and not empty: type 'github' needs it",
+    )
+    .await;
+    scene.secret_with("settings", &[("clientId", in_secret), ("clientSecret", in_secret)]).await;
+    scene.verdict::<StrategyInstance>("lacking", "True", "Ready").await;
+    let mut exposed = json!({ "type": "jira", "configSecretRef": { "name": "settings" } });
+    exposed["config"] =
+        json!({ "clientSecret": in_config, "root-url": format!("https://me:{in_url}@jira.example.com") });
+    scene.apply::<StrategyInstance>("exposed", exposed).await;
+    scene.verdict::<StrategyInstance>("exposed", "False", "InvalidConfig").await;
+    scene.event("StrategyInstance/exposed Warning InvalidConfig").await;
+
+    let objects = scene.api::<StrategyInstance>().list(&ListParams::default()).await.unwrap().items;
+    let statuses = serde_json::to_string(&objects.iter().map(|object| &object.status).collect::<Vec<_>>()).unwrap();
+    let events = scene.api::<k8s_openapi::api::events::v1::Event>().list(&ListParams::default()).await.unwrap();
+    let told = [
+        ("statuses", statuses),
+        ("events", serde_json::to_string(&events.items).unwrap()),
+        ("metrics", operator.get("/metrics").await.1),
+        ("log", operator.log()),
+    ];
+    for (place, text) in told {
+        assert!(text.contains("exposed") || place == "metrics" || place == "statuses", "{place} is empty");
+        for needle in [in_secret, in_config, in_url] {
+            assert!(!text.contains(needle), "{place} tells {needle}");
+        }
+    }
+}
