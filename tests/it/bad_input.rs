@@ -16,6 +16,7 @@ mod refused_idp_tokens;
 mod refused_others;
 mod refused_tenant;
 mod secrets;
+mod strategies;
 
 use std::{collections::BTreeMap, time::Instant};
 

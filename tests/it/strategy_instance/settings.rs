@@ -3,7 +3,6 @@
 use idp_operator::api::StrategyInstance;
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::ListParams;
-use rstest::rstest;
 use serde_json::{Value, json};
 
 use crate::{
@@ -90,57 +89,6 @@ async fn a_value_that_is_rotated_is_looked_at_and_nothing_is_written() {
     assert!((operator.writes().await - writes).abs() < f64::EPSILON);
     let after: StrategyInstance = scene.api().get("hub").await.unwrap();
     assert_eq!(version(&after), version(&before));
-}
-
-/// Spec beside the type, reason and message; none: Ready.
-#[rstest]
-#[case::text_beside_a_url("jira-token-cloud", json!({ "config": { "root-url": "https://jira.example.com/jira", "more": "x" } }), "")]
-#[case::a_secret_that_none_needs("userpass", json!({ "configSecretRef": { "name": "full" } }), "")]
-#[case::a_missing_one_that_none_needs(
-    "userpass",
-    json!({ "configSecretRef": { "name": "nowhere" } }),
-    "ConfigSecretNotFound: configSecretRef must name a Secret of this namespace: there is none of the name 'nowhere' \
-     [404 /spec/configSecretRef/name]"
-)]
-#[case::nothing_set(
-    "jira",
-    json!({}),
-    "InvalidConfig: config.root-url must be set: type 'jira' needs it; configSecretRef must name a Secret with the keys \
-     clientId, clientSecret: type 'jira' needs it [400 /spec/config/root-url, 400 /spec/configSecretRef]"
-)]
-#[case::before_the_secret(
-    "jira",
-    json!({ "configSecretRef": { "name": "nowhere" }, "config": { "root-url": "\t" } }),
-    "InvalidConfig: config.root-url must be more than white space: type 'jira' needs it [400 /spec/config/root-url]"
-)]
-#[case::before_capabilities(
-    "jira-token-cloud",
-    json!({ "config": { "root-url": "jira.example.com" }, "isLoginActive": true, "capabilityPolicy": "Clamp" }),
-    "InvalidConfig: config.root-url must be an 'http://' or 'https://' URL with a host, without user info and fragment \
-     [400 /spec/config/root-url]"
-)]
-#[case::secrets_in_the_open(
-    "github",
-    json!({ "config": { "clientId": "x", "clientSecret": "hunter2" }, "configSecretRef": { "name": "full" } }),
-    "InvalidConfig: config.clientId must be moved to the Secret of configSecretRef, and its value be replaced: whoever may \
-     read this object has seen it; config.clientSecret must be moved to the Secret of configSecretRef, and its value be \
-     replaced: whoever may read this object has seen it [400 /spec/config/clientId, 400 /spec/config/clientSecret]"
-)]
-#[tokio::test]
-async fn settings_are_judged_at_once(#[case] type_: &str, #[case] change: Value, #[case] expected: &str) {
-    let scene = Scene::new("settings").await;
-    let _operator = scene.operator().await;
-    scene.secret_with("full", &[("clientId", "x"), ("clientSecret", "y")]).await;
-    let mut spec = json!({ "type": type_ });
-    crate::bad_input::merge(&mut spec, &change);
-    scene.apply::<StrategyInstance>("a", spec).await;
-    let object: StrategyInstance = scene.until("a", |object| ready(object).is_some()).await;
-    let (status, reason, message) = ready(&object).unwrap();
-    let errors: Vec<String> =
-        core(&object).errors.iter().map(|error| format!("{} {}", error.status, error.source.pointer)).collect();
-    let told = format!("{reason}: {message} [{}]", errors.join(", "));
-    let expected = if expected.is_empty() { "Ready: the flags in status.effective are in force []" } else { expected };
-    assert_eq!((told.as_str(), status == "True"), (expected, expected.starts_with("Ready")));
 }
 
 /// What an operator on the highest level writes, searched for values that stand in the wrong and in the right place.
