@@ -218,6 +218,23 @@ mod tests {
     }
 
     #[test]
+    fn what_is_noted_is_true_and_leaves_ready_true() {
+        let noted = |message: &str| Judgement {
+            findings: vec![Finding {
+                condition: "Odd",
+                outcome: Outcome::Noted { reason: "AsDeclared", message: message.into() },
+            }],
+            ..judgement(None)
+        };
+        let core = judged(&StatusCore::default(), &noted("it is odd"), subject(1, 10));
+        assert_eq!(told(&core), [("Ready", "True", "Ready", 1, 10), ("Odd", "True", "AsDeclared", 1, 10)]);
+        assert_eq!(core.conditions[1].message, "it is odd");
+        assert_eq!(core.errors, vec![]);
+        // It is gone when it is no more noted.
+        assert_eq!(told(&judged(&core, &judgement(None), subject(2, 20))).last().unwrap().0, "Good");
+    }
+
+    #[test]
     fn failed_calls_keep_what_was_found_before() {
         let before = judged(&StatusCore::default(), &judgement(None), subject(1, 10));
         let core = failed(&before, &Problem::internal_error("no answer"), subject(2, 20));

@@ -122,3 +122,82 @@ fn ready_message(notes: &[Finding]) -> String {
     }
     message
 }
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::domain::verdict::Weight;
+
+    fn judged(spec: Value, rival: Option<&str>, secret: ConfigSecret) -> Verdict<StrategyInstanceStatus> {
+        let mut object = StrategyInstance::new("a", serde_json::from_value(spec).unwrap());
+        object.metadata.uid = Some("the uid".to_owned());
+        decide(&object, &Observed { catalogue: Arc::default(), rival: rival.map(str::to_owned), secret })
+    }
+
+    /// With all that can be wrong at once: what comes first in the order is told, and then the next.
+    #[rstest]
+    #[case::type_("ldap", Some("b"), "x", ConfigSecret::NotFound, 1, "UnknownStrategyType", Weight::Stalls)]
+    #[case::id("jira", Some("b"), "x", ConfigSecret::NotFound, 2, "DuplicateId", Weight::Stalls)]
+    #[case::config("jira", None, "x", ConfigSecret::NotFound, 3, "InvalidConfig", Weight::Stalls)]
+    #[case::secret("jira", None, "https://x", ConfigSecret::NotFound, 3, "ConfigSecretNotFound", Weight::Waits)]
+    #[case::keys("jira", None, "https://x", ConfigSecret::Lacks(vec!["k".into()]), 3, "ConfigSecretNotFound", Weight::Waits)]
+    #[case::capabilities("userpass", None, "x", ConfigSecret::Unread, 4, "CapabilityNotSupported", Weight::Stalls)]
+    fn the_first_problem_of_the_order_is_ready_s_and_what_follows_is_not_looked_at(
+        #[case] type_: &str,
+        #[case] rival: Option<&str>,
+        #[case] url: &str,
+        #[case] secret: ConfigSecret,
+        #[case] position: usize,
+        #[case] reason: &str,
+        #[case] weight: Weight,
+    ) {
+        let spec = json!({
+            "type": type_, "name": "A", "isSyncActive": true, "isLoginActive": false, "isSelfRegisterActive": true,
+            "config": { "root-url": url }, "configSecretRef": { "name": "s" },
+        });
+        let Verdict { judgement, status, .. } = judged(spec, rival, secret);
+        let problem = judgement.blocker().unwrap();
+        assert_eq!((problem.reason, problem.weight), (reason, weight));
+        let order = [TYPE_KNOWN, ID_UNIQUE, CONFIG_VALID, CAPABILITIES_SUPPORTED, FLAGS_EFFECTIVE];
+        let expected: Vec<(&str, &str)> = order
+            .into_iter()
+            .zip(1..)
+            .map(|(condition, place)| match place.cmp(&position) {
+                std::cmp::Ordering::Less => (condition, "succeeded"),
+                std::cmp::Ordering::Equal => (condition, "failed"),
+                std::cmp::Ordering::Greater => (condition, "not looked at"),
+            })
+            .collect();
+        let told = |outcome: &Outcome| match outcome {
+            Outcome::Succeeded(_) => "succeeded",
+            Outcome::Noted { .. } => "noted",
+            Outcome::NotEvaluated => "not looked at",
+            Outcome::Failed(_) => "failed",
+        };
+        let found: Vec<_> =
+            judgement.findings.iter().map(|finding| (finding.condition, told(&finding.outcome))).collect();
+        assert_eq!(found, expected);
+        // Only what the flags ask for is the flags' own matter.
+        let self_register = EffectiveFlags { is_self_register_active: true, ..EffectiveFlags::default() };
+        let effective = if reason == "CapabilityNotSupported" { self_register } else { EffectiveFlags::default() };
+        let expected = StrategyInstanceStatus {
+            id: Some("the uid".to_owned()),
+            type_: Some(type_.to_owned()),
+            name: Some("A".to_owned()),
+            effective: Some(effective),
+            ..StrategyInstanceStatus::default()
+        };
+        assert_eq!(status, expected);
+    }
+
+    #[test]
+    fn no_message_repeats_a_setting() {
+        let config = json!({ "root-url": "hunter2", "clientId": "hunter2", "clientSecret": "hunter2" });
+        let Verdict { judgement, .. } = judged(json!({ "type": "jira", "config": config }), None, ConfigSecret::Unread);
+        assert_eq!(judgement.blocker().unwrap().faults.len(), 4);
+        assert!(!format!("{judgement:?}").contains("hunter2"), "{judgement:?}");
+    }
+}
