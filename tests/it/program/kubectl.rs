@@ -63,7 +63,7 @@ async fn kubectl_shows_what_a_person_looks_for() {
     let expected = [
         "NAME|ISSUER|KEYS|READY|REASON|AGE",
         "NAME|TENANT|ALGORITHM|SECRET|READY|REASON|AGE",
-        "NAME|TYPE|NAME|READY|REASON|AGE",
+        "NAME|TYPE|DISPLAY-NAME|READY|REASON|AGE",
         "NAME|USER|IDP|IDP-USER|READY|REASON|AGE",
     ];
     let mut shown = headers(&all);
