@@ -94,13 +94,13 @@ mod tests {
     use super::*;
     use crate::domain::catalogue::{self, Catalogue};
 
-    fn spec(type_: &str, change: Value) -> StrategyInstanceSpec {
+    fn spec(type_: &str, change: &Value) -> StrategyInstanceSpec {
         let mut spec = json!({ "type": type_ });
         spec.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
         serde_json::from_value(spec).unwrap()
     }
 
-    fn of(type_: &str, change: Value) -> Vec<ConfigFault> {
+    fn of(type_: &str, change: &Value) -> Vec<ConfigFault> {
         faults(&spec(type_, change), Catalogue::default().get(type_).unwrap())
     }
 
@@ -113,7 +113,7 @@ mod tests {
     #[case("https://jira.example.com/~user@home")]
     #[case("https://münchen.example.com/jira")]
     fn a_url_of_a_server_is_good(#[case] url: &str) {
-        assert_eq!(of("jira-token-cloud", json!({ "config": { "root-url": url } })), []);
+        assert_eq!(of("jira-token-cloud", &json!({ "config": { "root-url": url } })), []);
     }
 
     #[rstest]
@@ -145,7 +145,7 @@ mod tests {
     #[case::cut_character("https:/é/jira.example.com")]
     fn anything_else_is_none(#[case] url: &str) {
         let expected = [ConfigFault::NotAUrl("root-url".to_owned())];
-        assert_eq!(of("jira-token-cloud", json!({ "config": { "root-url": url } })), expected);
+        assert_eq!(of("jira-token-cloud", &json!({ "config": { "root-url": url } })), expected);
     }
 
     #[test]
@@ -153,13 +153,13 @@ mod tests {
         let key = |key: &str| key.to_owned();
         let both = vec![key("clientId"), key("clientSecret")];
         let named = json!({ "configSecretRef": { "name": "a" } });
-        assert_eq!(of("userpass", json!({})), []);
-        assert_eq!(of("userpass", json!({ "config": { "clientSecret": "of nobody's business" } })), []);
-        assert_eq!(of("userpass", named.clone()), []);
-        assert_eq!(of("github", named), []);
-        assert_eq!(of("github", json!({})), [ConfigFault::NoSecret(both.clone())]);
+        assert_eq!(of("userpass", &json!({})), []);
+        assert_eq!(of("userpass", &json!({ "config": { "clientSecret": "of nobody's business" } })), []);
+        assert_eq!(of("userpass", &named), []);
+        assert_eq!(of("github", &named), []);
+        assert_eq!(of("github", &json!({})), [ConfigFault::NoSecret(both.clone())]);
         assert_eq!(
-            of("jira", json!({ "config": { "clientSecret": "", "clientId": "x", "root-url": "x", "other": " " } })),
+            of("jira", &json!({ "config": { "clientSecret": "", "clientId": "x", "root-url": "x", "other": " " } })),
             [
                 ConfigFault::NotAUrl(key("root-url")),
                 ConfigFault::Exposed(key("clientId")),
@@ -167,16 +167,16 @@ mod tests {
                 ConfigFault::NoSecret(both),
             ]
         );
-        assert_eq!(of("jira-token-cloud", json!({})), [ConfigFault::Missing(key("root-url"))]);
+        assert_eq!(of("jira-token-cloud", &json!({})), [ConfigFault::Missing(key("root-url"))]);
         let blank = json!({ "config": { "root-url": " \u{a0}\n" } });
-        assert_eq!(of("jira-token-cloud", blank), [ConfigFault::Blank(key("root-url"))]);
+        assert_eq!(of("jira-token-cloud", &blank), [ConfigFault::Blank(key("root-url"))]);
     }
 
     #[test]
     fn a_text_may_be_anything_but_blank() {
         let file = b"types: {a: {canLoginRegister: true, canSync: true, allowsImplicitSignup: true, requiredConfig: [{key: k}]}}";
         let catalogue = catalogue::parse(file).unwrap();
-        let of = |value: &str| faults(&spec("a", json!({ "config": { "k": value } })), catalogue.get("a").unwrap());
+        let of = |value: &str| faults(&spec("a", &json!({ "config": { "k": value } })), catalogue.get("a").unwrap());
         assert_eq!(of(" ftp://x # \u{0} "), []);
         assert_eq!(of(""), [ConfigFault::Blank("k".to_owned())]);
     }

@@ -30,8 +30,11 @@ const CAN: [(&str, [bool; 4]); 6] = [
     ("jira-token-datacenter", [false, false, true, false]),
 ];
 
-/// Spec, and what is expected of the status: flags that are on, conditions that are not `True Succeeded`, errors.
-fn combinations() -> BTreeMap<String, (Value, (Vec<&'static str>, Vec<String>, usize))> {
+/// Of a status: flags that are on, conditions that are not `True Succeeded`, errors.
+type Told = (Vec<&'static str>, Vec<String>, usize);
+
+/// Spec and expected status by name.
+fn combinations() -> BTreeMap<String, (Value, Told)> {
     let mut all = BTreeMap::new();
     for (type_, can) in CAN {
         for number in 0..81usize {
@@ -73,7 +76,7 @@ fn combinations() -> BTreeMap<String, (Value, (Vec<&'static str>, Vec<String>, u
     all
 }
 
-fn told(object: &StrategyInstance) -> (Vec<&'static str>, Vec<String>, usize) {
+fn told(object: &StrategyInstance) -> Told {
     let effective = serde_json::to_value(object.status.as_ref().unwrap().effective).unwrap();
     let on = FLAGS.into_iter().filter(|flag| effective[flag] == true).collect();
     let lines = conditions(&core(object)).into_iter().filter(|line| !line.ends_with("=True Succeeded")).collect();
