@@ -2,6 +2,7 @@
 
 mod catalogue;
 mod combinations;
+mod docs;
 mod settings;
 mod steady;
 
