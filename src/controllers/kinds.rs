@@ -1,6 +1,6 @@
 //! What the pipeline has to know of a kind.
 
-use std::fmt::Debug;
+use std::{collections::BTreeSet, fmt::Debug};
 
 use k8s_openapi::NamespaceResourceScope;
 use kube::{Resource, ResourceExt as _, core::object::HasStatus};
@@ -111,10 +111,13 @@ impl Managed for IdentityProvider {
     /// Its links are woken if, and only if, the change matters to them.
     fn after_change(ctx: &Context, old: Option<&Self>, new: Option<&Self>) {
         if old.and_then(IdpView::of) != new.and_then(IdpView::of) {
-            for idp in [old, new].into_iter().flatten() {
-                ctx.world.wake_related(&Relation::NeedsIdp(idp.key()));
-                ctx.world.wake_related(&Relation::NeedsIdpId(idp.sibling(&idp.uid().unwrap_or_default())));
-            }
+            let links = |idp: &Self| {
+                let id = idp.uid().unwrap_or_default();
+                [Relation::NeedsIdp(idp.key()), Relation::NeedsIdpId(idp.sibling(&id))]
+            };
+            // Old and new are one and the same, but where it was made anew unseen: each link is woken once.
+            let links: BTreeSet<Relation> = [old, new].into_iter().flatten().flat_map(links).collect();
+            links.iter().for_each(|links| ctx.world.wake_related(links));
         }
         match (old, new) {
             (Some(old), None) => {

@@ -5,6 +5,7 @@ pub mod context;
 pub mod identity_provider;
 pub mod kinds;
 pub mod pipeline;
+pub mod queues;
 pub mod run;
 pub mod strategy_instance;
 pub mod tenant_jwt_secret;

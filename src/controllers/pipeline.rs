@@ -83,10 +83,11 @@ where
     F: Fn(Arc<K>, Arc<Context>, Reads) -> Fut,
     Fut: Future<Output = Result<Step<K::Status>, Error>>,
 {
+    let request = World::request::<K>(object.key());
+    ctx.world.started(&request);
     if object.meta().deletion_timestamp.is_some() {
         return Ok(Action::await_change());
     }
-    let request = World::request::<K>(object.key());
     let started = std::time::Instant::now();
     let result = match bounded(DEADLINE, run(&object, &ctx, step)).await {
         Err(Error::NamespaceTerminating) => Ok(Action::await_change()),
@@ -172,14 +173,9 @@ async fn write<K: Managed>(object: &K, ctx: &Context, old: &K::Status, new: K::S
     }
     let reporting = ctx.world.reporting(World::request::<K>(object.key()));
     let Some(written) = report(&ctx.client, K::KIND.as_str(), object, &new).await? else { return Ok(()) };
-    let version = written.meta().resource_version.clone();
-    let changed = K::objects(&ctx.world).written(written);
+    let changed = reporting.written(written);
     if let Some(new) = changed.new {
         K::after_change(ctx, changed.old.as_deref(), Some(&new));
-    }
-    let known = K::objects(&ctx.world).known(&object.key());
-    if known.is_some_and(|known| known.meta().resource_version == version) {
-        reporting.is_known();
     }
     if let Some(notice) = verdict_change(old.core(), new.core()) {
         tracing::info!(reason = notice.reason, "verdict changed");

@@ -21,10 +21,11 @@ use super::{
     kinds::Managed,
     pipeline::{self, Reads, Step},
     strategy_instance, tenant_jwt_secret, triggers, user_idp_authenticator,
+    world::World,
 };
 use crate::{
     api::{IdentityProvider, StrategyInstance, TenantJwtSecret, UserIdpAuthenticator},
-    cluster::{error::Error, gate::Gate, poll::poll, relist::Change, watch::follow},
+    cluster::{error::Error, gate::Gate, key::ObjectKey, poll::poll, relist::Change, watch::follow},
 };
 
 const WATCHES: [&str; 6] =
@@ -129,15 +130,18 @@ impl Start {
         F: Fn(Arc<K>, Arc<Context>, Reads) -> Fut + Copy + Send + Sync + 'static,
         Fut: Future<Output = Result<Step<K::Status>, Error>> + Send + 'static,
     {
-        let Some(queue) = self.ctx.world.open_queue(K::KIND) else {
+        let world = &self.ctx.world;
+        let Some(queue) = world.open_queue(K::KIND, self.concurrency) else {
             return;
         };
+        // Watched before there was a queue.
+        for object in K::objects(world).store().state() {
+            world.wake_later(&World::request::<K>(object.key()));
+        }
         let requests = queue.map(|key| ObjectRef::new(&key.name).within(&key.namespace));
         // Our own watches fill the store and the queue: they know of deletions that a relist shows, and of relations.
         Controller::for_stream(stream::pending::<Result<K, watcher::Error>>(), K::objects(&self.ctx.world).store())
             .reconcile_on(requests)
-            // Watched before there was a queue.
-            .reconcile_all_on(stream::once(future::ready(())))
             .with_config(controller::Config::default().concurrency(self.concurrency))
             .graceful_shutdown_on(self.stop.clone().cancelled_owned())
             .run(
@@ -145,7 +149,13 @@ impl Start {
                 |object, _, ctx| pipeline::error_policy(object.as_ref(), &ctx),
                 self.ctx.clone(),
             )
-            .for_each(|_| future::ready(()))
+            .for_each(|result| {
+                if let Err(controller::Error::ObjectNotFound(missing)) = result {
+                    let key = ObjectKey::new(missing.namespace.unwrap_or_default(), missing.name);
+                    world.started(&World::request::<K>(key));
+                }
+                future::ready(())
+            })
             .await;
     }
 }

@@ -24,12 +24,12 @@ pub fn on_change<K: Managed>(ctx: &Context, change: Change<DeserializeGuard<K>>)
         Change::Applied(DeserializeGuard(Ok(object))) => {
             let request = World::request::<K>(object.key());
             ctx.unreadable.forget(&request);
-            let changed = K::objects(&ctx.world).apply(object);
+            let (changed, is_held_back) = ctx.world.watched(&request, object);
             if let Some(new) = changed.new {
                 ctx.world.relate(&request, new.relations());
                 ctx.world.contend(&request, Some(new.as_ref()));
                 match &changed.old {
-                    Some(old) if is_status_only(old.meta(), new.meta()) => ctx.world.wake_for_status(&request),
+                    Some(old) if is_held_back && is_status_only(old.meta(), new.meta()) => {}
                     _ => ctx.world.wake(&request),
                 }
                 K::after_change(ctx, changed.old.as_deref(), Some(&new));

@@ -2,15 +2,15 @@
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, OnceLock, RwLock},
+    sync::{Mutex, RwLock},
 };
 
-use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
 use kube::api::ObjectMeta;
 
 use super::{
     contests::{Contests, Standing},
     kinds::Managed,
+    queues::{Cause, Queues, Requests},
 };
 use crate::{
     api::{IdentityProvider, StrategyInstance, TenantJwtSecret, UserIdpAuthenticator},
@@ -18,7 +18,7 @@ use crate::{
         index::Index,
         key::{Kind, ObjectKey, Request},
         meta_store::MetaStore,
-        objects::Objects,
+        objects::{Changed, Objects},
         sync::{lock, read, write},
     },
     domain::claims::{Claims, NamespaceClaims},
@@ -51,20 +51,25 @@ pub enum Relation {
 pub struct Reporting<'a> {
     world: &'a World,
     request: Request,
-    is_ours: bool,
 }
 
 impl Reporting<'_> {
-    /// What is known of the object now is what was written: there is nothing to wake it for.
-    pub fn is_known(mut self) {
-        self.is_ours = true;
+    /// This is what was written, and is known from now on. If nothing newer is, there is nothing to wake the object for.
+    pub fn written<K: Managed>(self, object: K) -> Changed<K> {
+        let version = object.meta().resource_version.clone();
+        let mut reporting = lock(&self.world.reporting);
+        let changed = K::objects(self.world).written(object);
+        let known = K::objects(self.world).known(&self.request.key);
+        if known.is_some_and(|known| known.meta().resource_version == version) {
+            reporting.remove(&self.request);
+        }
+        changed
     }
 }
 
 impl Drop for Reporting<'_> {
     fn drop(&mut self) {
-        let was_held_back = lock(&self.world.reporting).remove(&self.request).unwrap_or(false);
-        if was_held_back && !self.is_ours {
+        if lock(&self.world.reporting).remove(&self.request) == Some(true) {
             self.world.wake(&self.request);
         }
     }
@@ -91,26 +96,6 @@ pub struct World {
     queues: Queues,
 }
 
-/// Objects to be looked at again, one queue a kind. There is none before its controller runs: a standby would fill it.
-#[derive(Default)]
-struct Queues {
-    identity_providers: OnceLock<UnboundedSender<ObjectKey>>,
-    tenant_jwt_secrets: OnceLock<UnboundedSender<ObjectKey>>,
-    user_idp_authenticators: OnceLock<UnboundedSender<ObjectKey>>,
-    strategy_instances: OnceLock<UnboundedSender<ObjectKey>>,
-}
-
-impl Queues {
-    fn of(&self, kind: Kind) -> &OnceLock<UnboundedSender<ObjectKey>> {
-        match kind {
-            Kind::IdentityProvider => &self.identity_providers,
-            Kind::TenantJwtSecret => &self.tenant_jwt_secrets,
-            Kind::UserIdpAuthenticator => &self.user_idp_authenticators,
-            Kind::StrategyInstance => &self.strategy_instances,
-        }
-    }
-}
-
 impl World {
     /// Knows nothing yet but whether claims are required.
     #[must_use]
@@ -124,40 +109,53 @@ impl World {
         read(&self.contests).require_claims()
     }
 
-    /// Opens the queue of this kind's controller, which has to look at every object once by itself. Opened once.
-    pub fn open_queue(&self, kind: Kind) -> Option<UnboundedReceiver<ObjectKey>> {
-        let (sender, receiver) = unbounded();
-        self.queues.of(kind).set(sender).ok().map(|()| receiver)
+    /// Opens the queue of this kind's controller, with room for as many as it can run. It has to look at every object once
+    /// by itself. Opened once.
+    pub fn open_queue(&self, kind: Kind, room: u16) -> Option<Requests> {
+        self.queues.of(kind).open(room.into())
     }
 
-    /// Has an object looked at again.
+    /// The look at this object has begun, or there is no such object.
+    pub fn started(&self, request: &Request) {
+        self.queues.of(request.kind).started(&request.key);
+    }
+
+    /// Has an object looked at again that changed, or for which something has come.
     pub fn wake(&self, request: &Request) {
-        if let Some(queue) = self.queues.of(request.kind).get() {
-            // Closed only when the controllers have ended.
-            let _ = queue.unbounded_send(request.key.clone());
-        }
+        self.wake_by(&Cause::Itself, request);
+    }
+
+    /// Has an object looked at when there is room beside those that changed themselves.
+    pub fn wake_later(&self, request: &Request) {
+        self.wake_by(&Cause::Others, request);
+    }
+
+    fn wake_by(&self, cause: &Cause, request: &Request) {
+        self.queues.of(request.kind).push(cause, &request.key);
     }
 
     /// A status of this object is being written: until that ends, changes of its status don't wake it, as the watch may
     /// tell of ours before the API server's answer does.
     pub fn reporting(&self, request: Request) -> Reporting<'_> {
         lock(&self.reporting).insert(request.clone(), false);
-        Reporting { world: self, request, is_ours: false }
+        Reporting { world: self, request }
     }
 
-    /// Has an object looked at again whose status changed; later, if a status of it is being written.
-    pub fn wake_for_status(&self, request: &Request) {
-        match lock(&self.reporting).get_mut(request) {
-            Some(is_held_back) => *is_held_back = true,
-            None => self.wake(request),
-        }
+    /// The watch saw this object. Also tells whether it is looked at again by the end of the write of its status, if what
+    /// is known then is not what was written. Both as of the same moment: else the end of a write of ours could come
+    /// between, and its echo be taken for news.
+    pub fn watched<K: Managed>(&self, request: &Request, object: K) -> (Changed<K>, bool) {
+        let mut reporting = lock(&self.reporting);
+        let changed = K::objects(self).apply(object);
+        let held_back = reporting.get_mut(request).filter(|_| changed.new.is_some());
+        let is_held_back = held_back.map(|held_back| *held_back = true).is_some();
+        (changed, is_held_back)
     }
 
     /// Has all objects of this relation looked at again.
     pub fn wake_related(&self, relation: &Relation) {
-        for request in self.related(relation) {
-            self.wake(&request);
-        }
+        let cause = Cause::Related(relation.clone());
+        self.related(relation).iter().for_each(|request| self.wake_by(&cause, request));
     }
 
     /// The objects of this relation.
@@ -205,7 +203,7 @@ impl World {
     }
 
     fn wake_all(&self, requests: impl IntoIterator<Item = Request>) {
-        requests.into_iter().for_each(|request| self.wake(&request));
+        requests.into_iter().for_each(|request| self.wake_later(&request));
     }
 
     /// The object has exactly these relations from now on.
@@ -230,31 +228,50 @@ mod tests {
     use super::*;
     use crate::api::{StrategyInstanceSpec, TenantJwtSecretSpec};
 
-    fn drain(queue: &mut UnboundedReceiver<ObjectKey>) -> Vec<String> {
-        std::iter::from_fn(|| queue.try_recv().ok()).map(|key| key.name).collect()
+    fn drain(queue: &mut Requests) -> Vec<String> {
+        queue.drain()
     }
 
     #[test]
     fn our_own_status_wakes_nobody_and_somebody_else_s_does_once_ours_is_written() {
         let world = World::default();
-        let mut queue = world.open_queue(Kind::StrategyInstance).unwrap();
-        let request = Request { kind: Kind::StrategyInstance, key: ObjectKey::new("ns", "a") };
+        let mut queue = world.open_queue(Kind::StrategyInstance, 16).unwrap();
+        let request = Request { kind: Kind::StrategyInstance, key: ObjectKey::new("ns", "0") };
 
+        let version = |version: u8| {
+            let mut object = strategy(0, 0, 0, false);
+            object.metadata.resource_version = Some(version.to_string());
+            object
+        };
+        let watched = |number| world.watched(&request, version(number)).1;
+
+        // Ours, told of by the watch before or after the answer.
+        watched(1);
         let reporting = world.reporting(request.clone());
-        world.wake_for_status(&request);
-        assert_eq!(drain(&mut queue), Vec::<String>::new());
-        reporting.is_known();
+        assert!(watched(2));
+        reporting.written(version(2));
+        let reporting = world.reporting(request.clone());
+        reporting.written(version(3));
+        assert!(!watched(3));
         assert_eq!(drain(&mut queue), Vec::<String>::new());
 
+        // Somebody else's, after ours and before it.
         let reporting = world.reporting(request.clone());
-        world.wake_for_status(&request);
+        assert!(watched(5));
+        assert_eq!(drain(&mut queue), Vec::<String>::new());
+        reporting.written(version(4));
+        assert_eq!(drain(&mut queue), ["0"]);
+        let reporting = world.reporting(request.clone());
+        assert!(watched(6));
+        reporting.written(version(7));
+        assert_eq!(drain(&mut queue), Vec::<String>::new());
+
+        // Ours failed.
+        let reporting = world.reporting(request.clone());
+        assert!(watched(8));
         drop(reporting);
-        assert_eq!(drain(&mut queue), ["a"]);
-
-        drop(world.reporting(request.clone()));
-        assert_eq!(drain(&mut queue), Vec::<String>::new());
-        world.wake_for_status(&request);
-        assert_eq!(drain(&mut queue), ["a"]);
+        assert_eq!(drain(&mut queue), ["0"]);
+        assert!(!watched(9));
     }
 
     fn strategy(name: u8, created: u8, id: u8, is_going: bool) -> StrategyInstance {
@@ -277,7 +294,7 @@ mod tests {
             steps in proptest::collection::vec((0u8..6, proptest::option::weighted(0.8, (0u8..3, 0u8..3, proptest::bool::weighted(0.2)))), 1..40)
         ) {
             let world = World::default();
-            let mut queue = world.open_queue(Kind::StrategyInstance).unwrap();
+            let mut queue = world.open_queue(Kind::StrategyInstance, 16).unwrap();
             let mut objects: BTreeMap<u8, StrategyInstance> = BTreeMap::new();
             let rivals = |world: &World, objects: &BTreeMap<u8, StrategyInstance>| -> Vec<(u8, Option<String>)> {
                 objects.iter().map(|(name, object)| (*name, world.rival(object).map(|key| key.name))).collect()
@@ -389,7 +406,7 @@ mod tests {
             changes in proptest::collection::vec(change(), 1..40)
         ) {
             let world = World::new(NamespaceClaims::required());
-            let mut queue = world.open_queue(Kind::TenantJwtSecret).unwrap();
+            let mut queue = world.open_queue(Kind::TenantJwtSecret, 16).unwrap();
             let mut objects = BTreeMap::<ObjectKey, TenantJwtSecret>::new();
             let mut claims = [Claims::default(), Claims::default()];
             let standings = |world: &World, objects: &BTreeMap<ObjectKey, TenantJwtSecret>| {

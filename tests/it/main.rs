@@ -29,6 +29,8 @@ mod pipeline;
 mod program;
 mod reasons;
 mod rotation;
+
+mod storm;
 mod strategy_instance;
 mod support;
 mod tenant_jwt_secret;
