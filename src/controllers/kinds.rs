@@ -117,7 +117,9 @@ impl Managed for IdentityProvider {
             };
             // Old and new are one and the same, but where it was made anew unseen: each link is woken once.
             let links: BTreeSet<Relation> = [old, new].into_iter().flatten().flat_map(links).collect();
-            links.iter().for_each(|links| ctx.world.wake_related(links));
+            for links in &links {
+                ctx.world.wake_related(links);
+            }
         }
         match (old, new) {
             (Some(old), None) => {
