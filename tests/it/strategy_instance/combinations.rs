@@ -1,4 +1,5 @@
-//! All 972 combinations of type, flags and policy, through the API server and the operator.
+//! Combinations of type, flags and policy, through the API server and the operator: of each type and policy, every
+//! combination of any three flags. All 972 are judged where `decide` is tested.
 
 use std::collections::BTreeMap;
 
@@ -37,7 +38,10 @@ type Told = (Vec<&'static str>, Vec<String>, usize);
 fn combinations() -> BTreeMap<String, (Value, Told)> {
     let mut all = BTreeMap::new();
     for (type_, can) in CAN {
-        for number in 0..81usize {
+        // An orthogonal array of strength 3: whatever three digits are, the fourth follows.
+        for number in
+            (0..81usize).filter(|number| [1, 3, 9, 27].map(|power| number / power % 3).iter().sum::<usize>() % 3 == 0)
+        {
             for policy in ["Reject", "Clamp"] {
                 let set = [1, 3, 9, 27].map(|power| [None, Some(false), Some(true)][number / power % 3]);
                 let mut spec = json!({
@@ -84,12 +88,13 @@ fn told(object: &StrategyInstance) -> Told {
 }
 
 #[tokio::test]
-async fn all_972_combinations_are_answered_as_the_seed_has_it() {
+async fn every_combination_of_three_flags_is_answered_as_the_seed_has_it() {
     let scene = Scene::new("every").await;
     let operator = scene.operator().await;
     scene.secret_with("settings", &[("clientId", "an id"), ("clientSecret", "a secret")]).await;
     let combinations = combinations();
-    assert_eq!(combinations.len(), 972);
+    let count = combinations.len();
+    assert_eq!(count, 6 * 27 * 2);
     let api = scene.api::<StrategyInstance>();
     let (create, api) = (PostParams::default(), &api);
     stream::iter(&combinations)
@@ -104,10 +109,10 @@ async fn all_972_combinations_are_answered_as_the_seed_has_it() {
         .unwrap();
     // A list of them all costs more than all else here: not before it is of use.
     let judged = async || operator.metric("idp_operator_reconciles_total", &["StrategyInstance", "ok"]).await;
-    soon("all are looked at", async || so(judged().await > 971.5)).await;
+    soon("all are looked at", async || so(judged().await >= 324.0)).await;
     let objects = soon("all are judged", async || {
         let objects = api.list(&ListParams::default()).await.unwrap().items;
-        so(objects.iter().filter(|object| ready(*object).is_some()).count() == 972).map(|()| objects)
+        so(objects.iter().filter(|object| ready(*object).is_some()).count() == count).map(|()| objects)
     })
     .await;
     let differ: Vec<String> = objects
