@@ -27,7 +27,7 @@ use super::{
     selectable = ".spec.type",
     doc = "An instance of a login strategy: what users may do through it, as far as the strategy's type is capable of it.",
     printcolumn(name = "Type", type_ = "string", json_path = ".spec.type"),
-    printcolumn(name = "Name", type_ = "string", json_path = ".spec.name"),
+    printcolumn(name = "Display-Name", type_ = "string", json_path = ".spec.name"),
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].status"),
     printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].reason"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
@@ -98,7 +98,7 @@ pub struct StrategyInstanceSpec {
     pub capability_policy: CapabilityPolicy,
 
     /// Settings of the type that are no secrets, e.g. `root-url`. At most 32; a key has 1 to 63 characters, a value at most
-    /// 1024 bytes.
+    /// 1024.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend(
         "default" = {},
@@ -108,7 +108,8 @@ pub struct StrategyInstanceSpec {
     ))]
     pub config: BTreeMap<String, String>,
 
-    /// The Secret of this namespace with the settings of the type that are secrets, e.g. `clientSecret`.
+    /// The Secret of this namespace with the settings of the type that are secrets, e.g. `clientSecret`. Needed where the
+    /// type has any; it is watched.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub config_secret_ref: Option<LocalRef>,
 

@@ -82,6 +82,8 @@ pub struct Metrics {
     pub watch_last_event: Family<KindLabels, Gauge>,
     /// Objects that could not be read.
     pub unreadable_objects: Family<KindLabels, Counter>,
+    /// At most one: see [`Metrics::strategy_catalog_is_good`].
+    strategy_catalog: Family<[(&'static str, &'static str); 0], Gauge>,
 }
 
 impl Default for Metrics {
@@ -128,6 +130,12 @@ impl Default for Metrics {
         );
         let unreadable_objects = Family::default();
         registry.register("unreadable_objects", "Times that an object could not be read", unreadable_objects.clone());
+        let strategy_catalog = Family::default();
+        registry.register(
+            "strategy_catalog_last_reload_successful",
+            "1 where the file of --strategy-catalog, as it was last read, is in force; 0 where an earlier one is",
+            strategy_catalog.clone(),
+        );
         registry.register("build", "This build", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
         Self {
             registry: std::sync::Arc::new(registry),
@@ -141,11 +149,18 @@ impl Default for Metrics {
             leader,
             watch_last_event,
             unreadable_objects,
+            strategy_catalog,
         }
     }
 }
 
 impl Metrics {
+    /// Whether the catalogue's file is in force as it is. There is no such metric before it is asked for.
+    #[must_use]
+    pub fn strategy_catalog_is_good(&self) -> Gauge {
+        self.strategy_catalog.get_or_create_owned(&[])
+    }
+
     /// All metrics as OpenMetrics text.
     ///
     /// # Errors

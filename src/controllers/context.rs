@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::Client;
 
-use super::{pipeline::Reads, world::World};
+use super::{pipeline::Reads, strategy_instance::catalogue::CatalogueInForce, world::World};
 use crate::{
     cluster::{
         child::{self, Child},
@@ -40,6 +40,8 @@ pub struct Context {
     pub outputs: Outputs,
     /// What became of examples.
     pub examples: Examples,
+    /// The strategy types.
+    pub catalogue: CatalogueInForce,
     /// Failed reconciles in a row.
     pub failures: Failures,
     /// Objects that can't be read.

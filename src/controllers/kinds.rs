@@ -223,7 +223,8 @@ impl Managed for StrategyInstance {
     }
 
     fn relations(&self) -> Vec<Relation> {
-        Vec::new()
+        let secret = self.spec.config_secret_ref.as_ref().map(|secret| secret.name.as_str());
+        secret.map(|name| Relation::Secret(self.sibling(name))).into_iter().collect()
     }
 
     fn contests(&self, _facts: &Facts) -> Vec<Relation> {

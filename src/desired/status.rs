@@ -41,6 +41,7 @@ pub fn judged(old: &StatusCore, judgement: &Judgement, subject: Subject<'_>) -> 
         Outcome::Succeeded(message) => {
             write.condition(finding.condition, "True", CommonReason::Succeeded.into(), message)
         }
+        Outcome::Noted { reason, message } => write.condition(finding.condition, "True", reason, message),
         Outcome::NotEvaluated => write.condition(
             finding.condition,
             "Unknown",
@@ -214,6 +215,23 @@ mod tests {
         let core = judged(&StatusCore::default(), &judgement(Some(problem(Weight::Advises))), subject(1, 10));
         assert_eq!(told(&core), [("Ready", "True", "Ready", 1, 10), ("Good", "False", "TooBad", 1, 10)]);
         assert_eq!(core.errors, vec![]);
+    }
+
+    #[test]
+    fn what_is_noted_is_true_and_leaves_ready_true() {
+        let noted = |message: &str| Judgement {
+            findings: vec![Finding {
+                condition: "Odd",
+                outcome: Outcome::Noted { reason: "AsDeclared", message: message.into() },
+            }],
+            ..judgement(None)
+        };
+        let core = judged(&StatusCore::default(), &noted("it is odd"), subject(1, 10));
+        assert_eq!(told(&core), [("Ready", "True", "Ready", 1, 10), ("Odd", "True", "AsDeclared", 1, 10)]);
+        assert_eq!(core.conditions[1].message, "it is odd");
+        assert_eq!(core.errors, vec![]);
+        // It is gone when it is no more noted.
+        assert_eq!(told(&judged(&core, &judgement(None), subject(2, 20))).last().unwrap().0, "Good");
     }
 
     #[test]

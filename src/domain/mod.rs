@@ -3,6 +3,7 @@
 pub mod address;
 pub mod ca_bundle;
 pub mod capability;
+pub mod catalogue;
 pub mod claims;
 pub mod details;
 pub mod digest;
@@ -18,6 +19,7 @@ pub mod retry_after;
 pub mod rotation;
 pub mod schedule;
 pub mod secret_output;
+pub mod strategy_config;
 pub mod template;
 pub mod token;
 pub mod verdict;

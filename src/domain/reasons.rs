@@ -140,8 +140,16 @@ reasons! {
         Ready,
         /// A flag asks for what the type is not capable of.
         CapabilityNotSupported,
+        /// A flag beyond the type's capabilities is off, as `spec.capabilityPolicy` is `Clamp`.
+        FlagsClamped,
+        /// A flag is set to true, and has no effect while login is off.
+        FlagsIneffective,
         /// The type is not in the catalogue.
         UnknownStrategyType,
+        /// Settings that the type needs are missing or wrong.
+        InvalidConfig,
+        /// The Secret of `spec.configSecretRef`, or a key of it that the type needs, is missing.
+        ConfigSecretNotFound,
         /// An older object of the namespace has the same id.
         DuplicateId,
     }

@@ -40,6 +40,13 @@ pub struct Finding {
 pub enum Outcome {
     /// `True`, with a message.
     Succeeded(String),
+    /// `True`, with a reason of its own; `Ready` is not touched. Such a condition is there only when it is True.
+    Noted {
+        /// A reason of the kind's closed set.
+        reason: &'static str,
+        /// What is so.
+        message: String,
+    },
     /// `Unknown`: not looked at, as something before it fails.
     NotEvaluated,
     /// `False`.

@@ -1,6 +1,6 @@
 //! Flags of `run`, each with a twin in the environment.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, ValueEnum};
 use ipnet::IpNet;
@@ -49,6 +49,10 @@ pub struct RunFlags {
     /// `idp-operator.dev/tenants` lists
     #[arg(long, env = "IDP_OPERATOR_TENANT_CLAIMS", default_value = "off")]
     pub tenant_claims: TenantClaims,
+
+    /// YAML file with strategy types that are added to the built-in ones, or replace them; read again when it changes
+    #[arg(long, env = "IDP_OPERATOR_STRATEGY_CATALOG", value_name = "FILE")]
+    pub strategy_catalog: Option<PathBuf>,
 }
 
 /// Which tenants a namespace may hold.

@@ -1,6 +1,7 @@
 //! The program: flags, telemetry, admin server, leader election, shutdown.
 
 pub mod admin;
+pub mod catalogue;
 pub mod flags;
 pub mod leader;
 pub mod run;

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     admin,
+    catalogue::CatalogueFile,
     flags::{RunFlags, TenantClaims},
     leader::Leader,
     telemetry,
@@ -22,9 +23,10 @@ use crate::{
     controllers::{
         context::{Context, Examples, Failures, Outputs, Unreadable},
         pipeline, run,
+        strategy_instance::catalogue::CatalogueInForce,
         world::World,
     },
-    domain::{address::AddressPolicy, claims::NamespaceClaims},
+    domain::{address::AddressPolicy, catalogue::Catalogue, claims::NamespaceClaims},
 };
 
 /// Bound on a drain: the longest reconcile and a little. One that has to tell of a failure besides is cut off, which is
@@ -66,6 +68,12 @@ pub async fn run(flags: RunFlags) -> Result<(), RunError> {
     // First of all: as process 1 of a container, a signal that is not caught does nothing.
     let mut terminate = signal(SignalKind::terminate()).map_err(RunError::Signal)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(RunError::Signal)?;
+    let (file, catalogue) = match flags.strategy_catalog {
+        None => (None, Catalogue::default()),
+        Some(path) => {
+            CatalogueFile::open(path).map(|(file, catalogue)| (Some(file), catalogue)).map_err(RunError::Flag)?
+        }
+    };
     let config = Config::infer().await.map_err(RunError::Config)?;
     let namespace = flags.leader_election_namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
     let policy = AddressPolicy { allow: flags.allow_cidr, deny: flags.deny_cidr };
@@ -76,7 +84,7 @@ pub async fn run(flags: RunFlags) -> Result<(), RunError> {
         TenantClaims::Off => NamespaceClaims::NotRequired,
         TenantClaims::Required => NamespaceClaims::required(),
     };
-    let ctx = context(client.clone(), metrics, connector, World::new(claims));
+    let ctx = context(client.clone(), metrics, connector, World::new(claims), catalogue);
     let gate = Gate::new(run::watches(&ctx));
     let listener =
         TcpListener::bind(flags.admin_address).await.map_err(|error| RunError::Admin(flags.admin_address, error))?;
@@ -89,6 +97,9 @@ pub async fn run(flags: RunFlags) -> Result<(), RunError> {
     namespaces.sort();
     namespaces.dedup();
     let mut watches = run::watch(&ctx, &namespaces, &gate);
+    if let Some(file) = file {
+        watches.spawn(file.follow(ctx.clone()));
+    }
 
     let mut leader = None;
     let result = {
@@ -166,7 +177,7 @@ async fn work(
     RunError::PartEnded
 }
 
-fn context(client: Client, metrics: Metrics, connector: Connector, world: World) -> Arc<Context> {
+fn context(client: Client, metrics: Metrics, connector: Connector, world: World, catalogue: Catalogue) -> Arc<Context> {
     let world = Arc::new(world);
     let waker = world.clone();
     let wake = Arc::new(move |key| {
@@ -180,6 +191,7 @@ fn context(client: Client, metrics: Metrics, connector: Connector, world: World)
         metrics,
         outputs: Outputs::default(),
         examples: Examples::default(),
+        catalogue: CatalogueInForce::new(catalogue),
         failures: Failures::default(),
         unreadable: Unreadable::default(),
         clock: jiff::Timestamp::now,

@@ -6,7 +6,7 @@ use crate::{Error, cluster::Cluster};
 const REQUIRED: (&str, &str) = ("uia/mini-at-login", "examples/user-idp-authenticator.yaml");
 /// The link that requires it.
 const LINK: &str = "uia/mini-at-mobypay";
-const CLAMPED: &str = "si/jira-clamped";
+const CLAMPED: &str = "si/clamped";
 
 const TIMEOUT: &str = "--timeout=15s";
 

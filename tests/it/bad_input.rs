@@ -10,13 +10,13 @@ mod endpoints;
 mod hostile;
 mod keys;
 mod links;
-mod links_and_strategies;
 mod refused;
 mod refused_idp;
 mod refused_idp_tokens;
 mod refused_others;
 mod refused_tenant;
 mod secrets;
+mod strategies;
 
 use std::{collections::BTreeMap, time::Instant};
 

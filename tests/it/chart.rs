@@ -2,6 +2,7 @@
 
 mod render;
 mod rights;
+mod strategy_catalog;
 
 use std::{io::Write as _, process::Stdio};
 

@@ -265,7 +265,7 @@ mod tests {
         let output = if plan(seen).is_some() { Output::Published } else { Output::None };
         let judgement = decide(object, seen, output).unwrap().judgement;
         let one = |finding: &Finding| match &finding.outcome {
-            Outcome::Succeeded(_) => format!("{}+", finding.condition),
+            Outcome::Succeeded(_) | Outcome::Noted { .. } => format!("{}+", finding.condition),
             Outcome::NotEvaluated => format!("{}?", finding.condition),
             Outcome::Failed(problem) => format!("{}-{}", finding.condition, problem.reason),
         };

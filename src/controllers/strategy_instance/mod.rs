@@ -1,6 +1,11 @@
-//! `StrategyInstance`: decide → report; the spec and the contest for the id decide, and there is no output.
+//! `StrategyInstance`: observe → decide → report; there is no output.
 
+pub mod catalogue;
 pub mod decide;
+pub mod observe;
+
+#[cfg(test)]
+mod every_combination;
 
 use std::sync::Arc;
 
@@ -16,12 +21,12 @@ use crate::{
 /// Looks at one strategy.
 ///
 /// # Errors
-/// None: it makes no calls.
+/// When calls to the API server fail.
 pub async fn step(
     object: Arc<StrategyInstance>,
     ctx: Arc<Context>,
-    _reads: Reads,
+    reads: Reads,
 ) -> Result<Step<StrategyInstanceStatus>, Error> {
-    let rival = ctx.world.rival(object.as_ref());
-    Ok(decide::decide(&object, rival.as_ref().map(|rival| rival.name.as_str())).into())
+    let seen = observe::observe(&object, &ctx, reads).await?;
+    Ok(decide::decide(&object, &seen).into())
 }

@@ -145,7 +145,7 @@ mod tests {
     fn told(seen: &Observed) -> String {
         let Step::Judged(verdict) = decide(&link(), seen) else { return "waits".to_owned() };
         let outcomes = verdict.judgement.findings.iter().map(|finding| match &finding.outcome {
-            Outcome::Succeeded(_) => "good",
+            Outcome::Succeeded(_) | Outcome::Noted { .. } => "good",
             Outcome::NotEvaluated => "-",
             Outcome::Failed(problem) => problem.reason,
         });

@@ -172,6 +172,15 @@ async fn what_is_just_within_the_rules() {
         strategy("name", " with space around "),
         strategy("name", &"é".repeat(200)),
         (Kind::Si, json!({ "name": null })),
+        (Kind::Si, json!({ "capabilityPolicy": "Clamp" })),
+        (Kind::Si, json!({ "config": {} })),
+        (
+            Kind::Si,
+            json!({ "config": { "x".repeat(63): "é".repeat(1024), "-": "", "..a_B-9": "any\ntext \u{1f511}" } }),
+        ),
+        (Kind::Si, json!({ "config": (0..32).map(|key| (key.to_string(), "x")).collect::<BTreeMap<_, _>>() })),
+        (Kind::Si, json!({ "configSecretRef": { "name": "x".repeat(253) } })),
+        (Kind::Si, json!({ "configSecretRef": { "name": "my.settings-1" } })),
     ];
     let scene = Scene::new("accepted").await;
     let count = rows.len();

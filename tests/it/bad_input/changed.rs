@@ -144,11 +144,27 @@ async fn mutable_fields() {
         ),
         ("name", "now empty", Kind::Si, json!({}), json!({ "name": "" }), Empty),
         (
+            "spec.config",
+            "a key with a slash now",
+            Kind::Si,
+            json!({ "config": { "a": "x" } }),
+            json!({ "config": { "a": "x", "a/b": "x" } }),
+            Whole("config must have keys of 1 to 63 letters, digits, '-', '_' and '.'"),
+        ),
+        (
+            "configSecretRef.name",
+            "now empty",
+            Kind::Si,
+            json!({ "configSecretRef": { "name": "settings" } }),
+            json!({ "configSecretRef": { "name": "" } }),
+            Empty,
+        ),
+        (
             "spec.secretRef.name",
             "output as source",
             Kind::Tjs,
             json!({}),
-            json!({ "secretRef": { "name": "made-8-jwt" } }),
+            json!({ "secretRef": { "name": "made-10-jwt" } }),
             Whole(OWN_OUTPUT),
         ),
         (

@@ -1,5 +1,7 @@
 //! Objects of the other three kinds that are refused when they are created.
 
+use std::collections::BTreeMap;
+
 use serde_json::json;
 
 use super::{
@@ -152,7 +154,12 @@ async fn strategy_instances() {
     const TYPE: Says = Must("be a strategy type: lower-case letters and digits, with '-' inside");
     const UUID: Says = Must("be a UUID of 8-4-4-4-12 lower-case hexadecimal digits");
     const NOT_BLANK: Says = Must("be more than white space");
+    const KEYS: Says = Whole("config must have keys of 1 to 63 letters, digits, '-', '_' and '.'");
+    let policy =
+        |what, policy: &str, words| (what, "capabilityPolicy", json!({ "capabilityPolicy": policy }), Own(words));
     let text = |what, field: &'static str, value: &str, says| (what, field, json!({ field: value }), says);
+    let secret =
+        |what, name: &str, says| (what, "configSecretRef.name", json!({ "configSecretRef": { "name": name } }), says);
     let rows: Vec<Row> = vec![
         ("missing", "type", json!({ "type": null }), REQUIRED),
         text("empty", "type", "", Empty),
@@ -185,6 +192,81 @@ async fn strategy_instances() {
         text("201 characters, 402 bytes", "name", &"é".repeat(201), LONGER_THAN_200),
         text("a string", "isLoginActive", "true", Apply("expected boolean, got &{true}")),
         ("a number", "isSyncActive", json!({ "isSyncActive": 1 }), Apply("expected boolean, got &{1}")),
+        ("a string", "doesImplicitRegister", json!({ "doesImplicitRegister": "" }), Apply("expected boolean, got &{}")),
+        policy("unknown", "Ignore", r#"Unsupported value: "Ignore": supported values: "Reject", "Clamp""#),
+        policy("lower case", "clamp", r#"Unsupported value: "clamp": supported values: "Reject", "Clamp""#),
+        policy("empty", "", r#"Unsupported value: "": supported values: "Reject", "Clamp""#),
+        (
+            "a boolean",
+            "capabilityPolicy",
+            json!({ "capabilityPolicy": true }),
+            Apply("expected string, got &value.valueUnstructured{Value:true}"),
+        ),
+        ("empty key", "spec.config", json!({ "config": { "": "hunter2" } }), KEYS),
+        ("64 characters", "spec.config", json!({ "config": { "x".repeat(64): "hunter2" } }), KEYS),
+        ("slash", "spec.config", json!({ "config": { "a/b": "hunter2" } }), KEYS),
+        ("other letters", "spec.config", json!({ "config": { "größe": "hunter2" } }), KEYS),
+        ("line break after", "spec.config", json!({ "config": { "a\n": "hunter2" } }), KEYS),
+        (
+            "33",
+            "config",
+            json!({ "config": (0..33).map(|key| (key.to_string(), "hunter2")).collect::<BTreeMap<_, _>>() }),
+            Own("Too many: 33: must have at most 32 items"),
+        ),
+        (
+            "1025 characters",
+            "config.a",
+            json!({ "config": { "a": "x".repeat(1025) } }),
+            Own("Too long: may not be more than 1024 bytes"),
+        ),
+        (
+            "a number",
+            "config.a",
+            json!({ "config": { "a": 8080 } }),
+            Apply("expected string, got &value.valueUnstructured{Value:8080}"),
+        ),
+        (
+            "a boolean",
+            "config.a",
+            json!({ "config": { "a": true } }),
+            Apply("expected string, got &value.valueUnstructured{Value:true}"),
+        ),
+        (
+            "a list",
+            "config.a",
+            json!({ "config": { "a": ["x"] } }),
+            Apply(r#"expected string, got &value.valueUnstructured{Value:[]interface {}{"x"}}"#),
+        ),
+        (
+            "a list",
+            "config",
+            json!({ "config": [{ "key": "a", "value": "x" }] }),
+            Apply("expected map, got &{[map[key:a value:x]]}"),
+        ),
+        ("a string", "config", json!({ "config": "a=x" }), Apply("expected map, got &{a=x}")),
+        (
+            "a string",
+            "configSecretRef",
+            json!({ "configSecretRef": "settings" }),
+            Apply("expected map, got &{settings}"),
+        ),
+        ("missing", "configSecretRef.name", json!({ "configSecretRef": {} }), REQUIRED),
+        secret("empty", "", Empty),
+        secret("upper case", "Settings", OBJECT_NAME),
+        secret("of another namespace", "other/settings", OBJECT_NAME),
+        secret("254 characters", &"x".repeat(254), LONGER_THAN_253),
+        (
+            "another namespace",
+            "configSecretRef.namespace",
+            json!({ "configSecretRef": { "name": "settings", "namespace": "other" } }),
+            UNKNOWN_FIELD,
+        ),
+        (
+            "one key",
+            "configSecretRef.key",
+            json!({ "configSecretRef": { "name": "settings", "key": "clientId" } }),
+            UNKNOWN_FIELD,
+        ),
         ("misspelt", "isSelfRegistrationActive", json!({ "isSelfRegistrationActive": true }), UNKNOWN_FIELD),
         ("secret inline", "clientSecret", json!({ "clientSecret": "c2VjcmV0" }), UNKNOWN_FIELD),
     ];

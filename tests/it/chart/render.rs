@@ -14,7 +14,7 @@ use kube::{
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use super::Release;
+use super::{Release, strategy_catalog::GITLAB};
 use crate::{
     program::soon,
     support::{
@@ -62,6 +62,10 @@ fn its_crds_are_the_committed_ones_and_kept_on_uninstall() {
 #[case("tenantClaims=on", "tenantClaims")]
 #[case("tenantClaims=false", "tenantClaims")]
 #[case("allowCidrs={nonsense}", "allowCidrs")]
+#[case("strategyCatalog=gitlab", "strategyCatalog")]
+#[case("strategyCatalog.gitlab.canSync=true", "canLoginRegister")]
+#[case("strategyCatalog.gitlab.canFly=true", "canFly")]
+#[case("strategyCatalog.GitLab.canSync=true", "GitLab")]
 #[case("leaderElection.enable=true", "enable")]
 #[case("image.digest=abc", "digest")]
 #[case("service.port=0", "port")]
@@ -134,8 +138,9 @@ async fn pod_security_restricted_has_nothing_to_say() {
     let namespaces = Api::<Namespace>::all(scene.client.clone());
     let patch = Patch::Merge(json!({ "metadata": { "labels": labels } }));
     namespaces.patch(&scene.namespace, &PatchParams::default(), &patch).await.unwrap();
+    let catalog = &[&["crds.install=false"][..], &GITLAB].concat();
     for values in
-        [&["crds.install=false"][..], &["crds.install=false", "leaderElection.enabled=true", "replicaCount=2"]]
+        [&["crds.install=false"][..], &["crds.install=false", "leaderElection.enabled=true", "replicaCount=2"], catalog]
     {
         let release = Release::render(plane, "safe", &scene.namespace, values);
         let apply = ["apply", "--server-side", "--dry-run=server", "--validate=strict", "--filename", "-"];

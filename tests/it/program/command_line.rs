@@ -10,7 +10,7 @@ use rstest::rstest;
 
 use crate::support::Plane;
 
-const FLAGS: [&str; 10] = [
+const FLAGS: [&str; 11] = [
     "watch-namespace",
     "leader-elect",
     "leader-election-namespace",
@@ -21,6 +21,7 @@ const FLAGS: [&str; 10] = [
     "allow-cidr",
     "deny-cidr",
     "tenant-claims",
+    "strategy-catalog",
 ];
 
 fn program(args: &[&str]) -> Command {

@@ -43,7 +43,7 @@ async fn objects(scene: &Scene) {
         scene.apply::<UserIdpAuthenticator>(name, link).await;
     }
     scene.apply::<StrategyInstance>("local", json!({ "type": "userpass", "name": "Local" })).await;
-    scene.apply::<StrategyInstance>("hub", json!({ "type": "github" })).await;
+    scene.apply::<StrategyInstance>("hub", json!({ "type": "github-token" })).await;
     // As a person waits: it returns, and soon.
     for object in ["idp/login", "tjs/acme", "uia/mini", "si/local", "si/hub"] {
         let waited = kubectl(scene, &["wait", "--for=condition=Ready", "--timeout=20s", object]);
@@ -63,7 +63,7 @@ async fn kubectl_shows_what_a_person_looks_for() {
     let expected = [
         "NAME|ISSUER|KEYS|READY|REASON|AGE",
         "NAME|TENANT|ALGORITHM|SECRET|READY|REASON|AGE",
-        "NAME|TYPE|NAME|READY|REASON|AGE",
+        "NAME|TYPE|DISPLAY-NAME|READY|REASON|AGE",
         "NAME|USER|IDP|IDP-USER|READY|REASON|AGE",
     ];
     let mut shown = headers(&all);
@@ -95,7 +95,7 @@ fn fields_select(scene: &Scene) {
         ("uia", "spec.idpRef.name=login", "useridpauthenticator.idp-operator.dev/mini\n"),
         ("uia", "spec.userId=lost", "useridpauthenticator.idp-operator.dev/lost\n"),
         ("uia", "spec.idpUserId=mini", "useridpauthenticator.idp-operator.dev/mini\n"),
-        ("si", "spec.type=github", "strategyinstance.idp-operator.dev/hub\n"),
+        ("si", "spec.type=github-token", "strategyinstance.idp-operator.dev/hub\n"),
     ] {
         let found = kubectl(scene, &["get", kind, "--field-selector", selector, "--output", "name"]);
         assert_eq!(found, expected, "{selector}");

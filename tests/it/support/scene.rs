@@ -1,6 +1,7 @@
 //! A namespace of its own on the shared API server.
 
 use std::{
+    collections::BTreeMap,
     fmt::Debug,
     path::Path,
     sync::atomic::{AtomicU32, Ordering},
@@ -9,7 +10,7 @@ use std::{
 
 use idp_operator::api::status::{HasCore, StatusCore};
 use k8s_openapi::{
-    NamespaceResourceScope,
+    ByteString, NamespaceResourceScope,
     api::core::v1::{Namespace, Secret},
     api::events::v1::Event,
 };
@@ -157,6 +158,15 @@ impl Scene {
     pub async fn secret(&self, name: &str, key: &str, value: &[u8]) -> Secret {
         use base64::Engine as _;
         let data = json!({ key: base64::engine::general_purpose::STANDARD.encode(value) });
+        let secret = json!({ "apiVersion": "v1", "kind": "Secret", "metadata": { "name": name }, "data": data });
+        let params = PatchParams::apply("it").force();
+        self.api::<Secret>().patch(name, &params, &Patch::Apply(&secret)).await.unwrap()
+    }
+
+    /// Creates or replaces a Secret with just these keys.
+    pub async fn secret_with(&self, name: &str, data: &[(&str, &str)]) -> Secret {
+        let data: BTreeMap<&str, ByteString> =
+            data.iter().map(|(key, value)| (*key, ByteString(value.as_bytes().to_vec()))).collect();
         let secret = json!({ "apiVersion": "v1", "kind": "Secret", "metadata": { "name": name }, "data": data });
         let params = PatchParams::apply("it").force();
         self.api::<Secret>().patch(name, &params, &Patch::Apply(&secret)).await.unwrap()
