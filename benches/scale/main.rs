@@ -3,7 +3,8 @@
 //! concurrency. Besides: what the operator takes of memory, and whether it writes when there is nothing to do.
 //!
 //! `cargo bench --bench scale -- [OBJECTS]` (default 10,000; docs/performance.md tells what the numbers mean). The floor
-//! is measured before and after the operator, so that a drift of the machine shows. Compare ratios of one run, never
+//! is measured before and after the operator, so that a drift of the machine shows, and once more with all that is written
+//! watched too, which no operator can do without. Compare ratios of one run, never
 //! times of different runs. CPU seconds and memory are read from `/proc`: Linux only.
 #![allow(
     clippy::unwrap_used,
@@ -28,6 +29,7 @@ mod operator;
 mod plane;
 mod subject;
 mod table;
+mod watches;
 
 use std::{process::ExitCode, time::Duration};
 
@@ -70,6 +72,7 @@ async fn run(plane: &Plane, objects: usize) -> Results {
     let warm_up = Namespace::populated(&client, "warm-up", Sizes::of(objects / 5), &keys).await;
     let before = Namespace::populated(&client, "floor-before", sizes, &keys).await;
     let after = Namespace::populated(&client, "floor-after", sizes, &keys).await;
+    let seen = Namespace::populated(&client, "floor-watched", sizes, &keys).await;
     Namespace::populated(&client, "operator", sizes, &keys).await;
 
     step("warm-up");
@@ -87,6 +90,11 @@ async fn run(plane: &Plane, objects: usize) -> Results {
     step("floor again");
     let floor_after = measured_floor(&user, &after, &writes).await;
 
+    step("floor, watched");
+    let watching = watches::Watches::start(&user, seen.name).await;
+    let floor_watched = measured_floor(&user, &seen, &writes).await;
+    drop(watching);
+
     step("operator, idle for a minute");
     let (idle, steady) = idle_minute(&subject).await;
     subject.stop();
@@ -101,7 +109,7 @@ async fn run(plane: &Plane, objects: usize) -> Results {
     subject.stop();
 
     let memory = table::Memory { peak, steady, restart_peak, restart_steady };
-    Results { sizes, floors: [floor_before, floor_after], cold, idle, restart, idle_again, memory }
+    Results { sizes, floors: [floor_before, floor_after], floor_watched, cold, idle, restart, idle_again, memory }
 }
 
 async fn measured_floor(user: &kube::Client, namespace: &Namespace, writes: &floor::Writes) -> measure::Phase {

@@ -90,6 +90,13 @@ pub struct Phase {
     pub requests: Requests,
 }
 
+impl Phase {
+    /// CPU seconds of all that took part.
+    pub fn cpu(&self) -> f64 {
+        self.writer + self.api_server + self.etcd
+    }
+}
+
 /// Measures a phase.
 pub struct Meter {
     writer: f64,
