@@ -3,25 +3,26 @@
 use std::{
     collections::{BTreeSet, HashMap},
     hash::Hash,
+    sync::Arc,
 };
 
 /// A many-to-many relation between keys and members, looked up by key.
 #[derive(Debug)]
 pub struct Index<K, M> {
     members: HashMap<K, Members<M>>,
-    keys: HashMap<M, Box<[K]>>,
+    keys: HashMap<Arc<M>, Box<[K]>>,
 }
 
 /// The members of a key, of which there is at least one. Most keys have no more: a set of one would take ten times its
 /// memory, as it makes room for eleven.
 #[derive(Debug)]
 enum Members<M> {
-    One(M),
-    Many(BTreeSet<M>),
+    One(Arc<M>),
+    Many(BTreeSet<Arc<M>>),
 }
 
-impl<M: Ord + Clone> Members<M> {
-    fn insert(&mut self, member: &M) {
+impl<M: Ord> Members<M> {
+    fn insert(&mut self, member: &Arc<M>) {
         match self {
             Self::One(only) if only == member => {}
             Self::One(only) => *self = Self::Many(BTreeSet::from([only.clone(), member.clone()])),
@@ -34,7 +35,7 @@ impl<M: Ord + Clone> Members<M> {
     /// Whether nobody is left.
     fn remove(&mut self, member: &M) -> bool {
         match self {
-            Self::One(only) => only == member,
+            Self::One(only) => **only == *member,
             Self::Many(members) => {
                 members.remove(member);
                 members.is_empty()
@@ -47,7 +48,7 @@ impl<M: Ord + Clone> Members<M> {
             Self::One(only) => (Some(only), None),
             Self::Many(members) => (None, Some(members)),
         };
-        one.into_iter().chain(many.into_iter().flatten())
+        one.into_iter().chain(many.into_iter().flatten()).map(Arc::as_ref)
     }
 }
 
@@ -69,13 +70,15 @@ impl<K: Hash + Eq + Clone, M: Hash + Ord + Clone> Index<K, M> {
                 self.members.remove(&key);
             }
         }
+        if keys.is_empty() {
+            return;
+        }
+        let member = Arc::new(member.clone());
         for key in &keys {
             let members = self.members.entry(key.clone()).or_insert_with(|| Members::One(member.clone()));
-            members.insert(member);
+            members.insert(&member);
         }
-        if !keys.is_empty() {
-            self.keys.insert(member.clone(), keys.into());
-        }
+        self.keys.insert(member, keys.into());
     }
 
     /// The keys that this member has, in the order in which they were set.
