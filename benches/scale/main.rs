@@ -2,10 +2,10 @@
 //! measured in the same run: a bare kube client that makes the same writes, byte for byte as long, with the same
 //! concurrency. Besides: what the operator takes of memory, and whether it writes when there is nothing to do.
 //!
-//! `cargo bench --bench scale -- [OBJECTS]` (default 10,000; docs/performance.md tells what the numbers mean). The floor
-//! is measured before and after the operator, so that a drift of the machine shows, and once more with all that is written
-//! watched too, which no operator can do without. Compare ratios of one run, never
-//! times of different runs. CPU seconds and memory are read from `/proc`: Linux only.
+//! `cargo bench --bench scale -- [OBJECTS]` (default 10,000; docs/performance.md tells what the numbers mean). The
+//! floor is measured before and after the operator, so that a drift of the machine shows, and once more with all that
+//! is written watched too, which no operator can do without. Compare ratios of one run, never times of different runs.
+//! CPU seconds and memory are read from `/proc`: Linux only.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

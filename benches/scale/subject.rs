@@ -59,8 +59,8 @@ impl Subject {
         }
     }
 
-    /// Waits until every object was looked at, all keys were fetched, and nothing is looked at any more. Returns the time
-    /// from the start to the last reconcile.
+    /// Waits until every object was looked at, all keys were fetched, and nothing is looked at any more. Returns the
+    /// time from the start to the last reconcile.
     pub async fn all_looked_at(&mut self, sizes: Sizes) -> Duration {
         let (mut last, mut at) = (0, Instant::now());
         loop {
