@@ -7,7 +7,6 @@ pub mod error;
 pub mod events;
 pub mod fetcher;
 pub mod gate;
-pub mod guard;
 pub mod index;
 pub mod key;
 pub mod meta_store;

@@ -4,7 +4,7 @@ use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret};
 use kube::{
     ResourceExt as _,
     api::{ObjectMeta, PartialObjectMeta},
-    core::error_boundary::InvalidObject,
+    core::{DeserializeGuard, error_boundary::InvalidObject},
 };
 
 use super::{
@@ -14,14 +14,14 @@ use super::{
 };
 use crate::{
     api::labels,
-    cluster::{guard::Guard, key::ObjectKey, metrics::KindLabels, relist::Change},
+    cluster::{key::ObjectKey, metrics::KindLabels, relist::Change},
     domain::claims::Claims,
 };
 
 /// A change of an object of ours.
-pub fn on_change<K: Managed>(ctx: &Context, change: Change<Guard<K>>) {
+pub fn on_change<K: Managed>(ctx: &Context, change: Change<DeserializeGuard<K>>) {
     match change {
-        Change::Applied(Guard(Ok(object))) => {
+        Change::Applied(DeserializeGuard(Ok(object))) => {
             let request = World::request::<K>(object.key());
             ctx.unreadable.forget(&request);
             let changed = K::objects(&ctx.world).apply(object);
@@ -35,7 +35,7 @@ pub fn on_change<K: Managed>(ctx: &Context, change: Change<Guard<K>>) {
                 K::after_change(ctx, changed.old.as_deref(), Some(&new));
             }
         }
-        Change::Applied(Guard(Err(unreadable))) => {
+        Change::Applied(DeserializeGuard(Err(unreadable))) => {
             let key = tell_unreadable::<K>(ctx, &unreadable);
             remove::<K>(ctx, &key);
             ctx.world.unread(&World::request::<K>(key), &unreadable.metadata);
