@@ -37,9 +37,9 @@ crds:
 demo *ARGS:
     cargo demo {{ ARGS }}
 
-# Measures a cold start against a bare client that does the same writes; takes the number of objects
+# Measures a cold start of many objects against a bare client that does the same writes; takes the number of objects
 bench *ARGS:
-    cargo bench --bench cold_start -- {{ ARGS }}
+    cargo bench --bench scale -- {{ ARGS }}
 
 # Feeds random input to a target of tests/fuzz (policy, output, token, jwks) until it fails; takes a file, and options after `--`
 fuzz TARGET *ARGS:

@@ -3,13 +3,53 @@
 use std::{
     collections::{BTreeSet, HashMap},
     hash::Hash,
+    sync::Arc,
 };
 
 /// A many-to-many relation between keys and members, looked up by key.
 #[derive(Debug)]
 pub struct Index<K, M> {
-    members: HashMap<K, BTreeSet<M>>,
-    keys: HashMap<M, Vec<K>>,
+    members: HashMap<K, Members<M>>,
+    keys: HashMap<Arc<M>, Box<[K]>>,
+}
+
+/// The members of a key, of which there is at least one. Most keys have no more: a set of one would take ten times its
+/// memory, as it makes room for eleven.
+#[derive(Debug)]
+enum Members<M> {
+    One(Arc<M>),
+    Many(BTreeSet<Arc<M>>),
+}
+
+impl<M: Ord> Members<M> {
+    fn insert(&mut self, member: &Arc<M>) {
+        match self {
+            Self::One(only) if only == member => {}
+            Self::One(only) => *self = Self::Many(BTreeSet::from([only.clone(), member.clone()])),
+            Self::Many(members) => {
+                members.insert(member.clone());
+            }
+        }
+    }
+
+    /// Whether nobody is left.
+    fn remove(&mut self, member: &M) -> bool {
+        match self {
+            Self::One(only) => **only == *member,
+            Self::Many(members) => {
+                members.remove(member);
+                members.is_empty()
+            }
+        }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &M> {
+        let (one, many) = match self {
+            Self::One(only) => (Some(only), None),
+            Self::Many(members) => (None, Some(members)),
+        };
+        one.into_iter().chain(many.into_iter().flatten()).map(Arc::as_ref)
+    }
 }
 
 impl<K, M> Default for Index<K, M> {
@@ -26,24 +66,24 @@ impl<K: Hash + Eq + Clone, M: Hash + Ord + Clone> Index<K, M> {
             return;
         }
         for key in self.keys.remove(member).unwrap_or_default() {
-            if let Some(members) = self.members.get_mut(&key) {
-                members.remove(member);
-                if members.is_empty() {
-                    self.members.remove(&key);
-                }
+            if self.members.get_mut(&key).is_some_and(|members| members.remove(member)) {
+                self.members.remove(&key);
             }
         }
+        if keys.is_empty() {
+            return;
+        }
+        let member = Arc::new(member.clone());
         for key in &keys {
-            self.members.entry(key.clone()).or_default().insert(member.clone());
+            let members = self.members.entry(key.clone()).or_insert_with(|| Members::One(member.clone()));
+            members.insert(&member);
         }
-        if !keys.is_empty() {
-            self.keys.insert(member.clone(), keys);
-        }
+        self.keys.insert(member, keys.into());
     }
 
     /// The keys that this member has, in the order in which they were set.
     pub fn keys(&self, member: &M) -> &[K] {
-        self.keys.get(member).map(Vec::as_slice).unwrap_or_default()
+        self.keys.get(member).map(AsRef::as_ref).unwrap_or_default()
     }
 
     /// Whether no member has any key.
@@ -54,7 +94,7 @@ impl<K: Hash + Eq + Clone, M: Hash + Ord + Clone> Index<K, M> {
 
     /// The members that have this key, in order.
     pub fn get(&self, key: &K) -> impl Iterator<Item = &M> {
-        self.members.get(key).into_iter().flatten()
+        self.members.get(key).into_iter().flat_map(Members::iter)
     }
 }
 

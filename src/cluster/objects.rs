@@ -17,6 +17,9 @@ use kube::{
 
 use super::{key::ObjectKey, sync::lock};
 
+/// `kubectl apply` keeps a copy of the whole manifest in this annotation. Nobody here reads it.
+const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+
 /// A kind's objects. `K`'s contents come from a watch through [`Objects::apply`] and [`Objects::remove`].
 pub struct Objects<K: Resource<DynamicType = ()> + Clone + 'static> {
     reader: Store<K>,
@@ -81,7 +84,10 @@ impl<K: Resource<DynamicType = ()> + Clone + Debug + Send + Sync + 'static> Obje
         self.put(object, |old| old.is_some_and(|old| old.uid() == uid))
     }
 
-    fn put(&self, object: K, accepts: impl Fn(Option<&K>) -> bool) -> Changed<K> {
+    fn put(&self, mut object: K, accepts: impl Fn(Option<&K>) -> bool) -> Changed<K> {
+        if let Some(annotations) = object.meta_mut().annotations.as_mut() {
+            annotations.remove(LAST_APPLIED);
+        }
         let mut writer = lock(&self.writer);
         let key = ObjectKey::of(&object);
         let old = self.known(&key);
@@ -141,6 +147,16 @@ mod tests {
         assert!(objects.apply(object("u", "11")).new.is_none());
         assert_eq!(version(&objects).as_deref(), Some("11"));
         assert!(objects.apply(object("u", "12")).new.is_some());
+    }
+
+    #[test]
+    fn a_manifest_is_not_kept_twice() {
+        let objects = Objects::default();
+        let mut applied = object("u", "9");
+        applied.annotations_mut().insert(LAST_APPLIED.into(), "{}".into());
+        applied.annotations_mut().insert("idp-operator.dev/refresh".into(), "1".into());
+        let known = objects.apply(applied).new.unwrap();
+        assert_eq!(known.annotations(), &[("idp-operator.dev/refresh".to_owned(), "1".to_owned())].into());
     }
 
     #[test]

@@ -88,24 +88,41 @@ struct Cutter {
 }
 
 impl Cutter {
-    /// What is kept of the next bytes.
+    /// What is kept of the next bytes. All answers pass here: strings, which are most of them, are passed as a whole, and
+    /// what is kept is copied as a whole.
     fn cut(&mut self, data: Bytes) -> Bytes {
-        let mut kept: Option<Vec<u8>> = None;
-        for (position, byte) in data.iter().enumerate() {
-            let keeps = self.keeps();
-            self.pass(*byte);
-            let opens = keeps && !self.keeps();
-            // Nothing is copied as long as nothing is cut off.
-            if opens || (!keeps && kept.is_none()) {
-                kept.get_or_insert_with(|| data.get(..position).unwrap_or_default().to_vec());
+        let slice = |from: usize, to: usize| data.get(from..to).unwrap_or_default();
+        // Nothing is copied as long as nothing is cut off.
+        let mut kept = (!self.keeps()).then(Vec::new);
+        let (mut copied, mut position) = (0, 0);
+        while let Some(byte) = data.get(position) {
+            if self.in_string && !self.escaped {
+                let rest = slice(position, data.len());
+                let text = rest.iter().position(|byte| matches!(byte, b'"' | b'\\')).unwrap_or(rest.len());
+                if text > 0 {
+                    self.pass_text(slice(position, position + text));
+                    position += text;
+                    continue;
+                }
             }
-            match &mut kept {
-                Some(kept) if opens => kept.extend_from_slice(CUT_OFF),
-                Some(kept) if keeps => kept.push(*byte),
+            let kept_before = self.keeps();
+            self.pass(*byte);
+            match (kept_before, self.keeps()) {
+                (true, false) => {
+                    let kept = kept.get_or_insert_with(|| Vec::with_capacity(data.len()));
+                    kept.extend_from_slice(slice(copied, position));
+                    kept.extend_from_slice(CUT_OFF);
+                }
+                (false, true) => copied = position + 1,
                 _ => {}
             }
+            position += 1;
         }
-        kept.map_or(data, Bytes::from)
+        let Some(mut kept) = kept else { return data };
+        if self.keeps() {
+            kept.extend_from_slice(slice(copied, data.len()));
+        }
+        Bytes::from(kept)
     }
 
     fn keeps(&self) -> bool {
@@ -114,7 +131,7 @@ impl Cutter {
 
     fn pass(&mut self, byte: u8) {
         if self.in_string {
-            self.pass_text(byte);
+            self.pass_mark(byte);
             return;
         }
         let is_unread = self.like_unread == Some(UNREAD.len()) && self.depth <= UNREAD_DEPTH;
@@ -140,19 +157,22 @@ impl Cutter {
         self.like_unread = None;
     }
 
-    fn pass_text(&mut self, byte: u8) {
-        match byte {
-            _ if self.escaped => self.escaped = false,
-            b'\\' => {
-                self.escaped = true;
-                self.like_unread = None;
-            }
-            b'"' => self.in_string = false,
-            _ => {
-                let is_like = |at: &usize| UNREAD.get(*at) == Some(&byte);
-                self.like_unread = self.like_unread.filter(is_like).map(|at| at + 1);
-            }
+    /// Within a string: an escaped byte, a backslash, or its end.
+    fn pass_mark(&mut self, byte: u8) {
+        if self.escaped {
+            self.escaped = false;
+        } else if byte == b'\\' {
+            self.escaped = true;
+            self.like_unread = None;
+        } else {
+            self.in_string = false;
         }
+    }
+
+    /// Within a string: neither a backslash nor its end.
+    fn pass_text(&mut self, text: &[u8]) {
+        let is_like = |at: &usize| UNREAD.get(*at..).is_some_and(|rest| rest.starts_with(text));
+        self.like_unread = self.like_unread.filter(is_like).map(|at| at + text.len());
     }
 }
 

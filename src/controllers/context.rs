@@ -91,7 +91,8 @@ impl Watched for ConfigMap {
 /// Remembers outputs, so that a steady state costs no GET.
 #[derive(Default)]
 pub struct Outputs {
-    secrets: Mutex<HashMap<ObjectKey, OutputFacts>>,
+    /// Boxed: they are large, and half of a table's places are empty.
+    secrets: Mutex<HashMap<ObjectKey, Box<OutputFacts>>>,
     configmaps: Mutex<HashMap<ObjectKey, Published>>,
 }
 
@@ -108,13 +109,14 @@ impl Outputs {
     /// What is known of this Secret at this resourceVersion.
     #[must_use]
     pub fn secret(&self, key: &ObjectKey, version: &str) -> Option<OutputFacts> {
-        lock(&self.secrets).get(key).filter(|facts| facts.resource_version == version).cloned()
+        let secrets = lock(&self.secrets);
+        secrets.get(key).filter(|facts| facts.resource_version == version).map(|facts| OutputFacts::clone(facts))
     }
 
     /// What is known of this Secret now; nothing once it is gone.
     pub fn set_secret(&self, key: &ObjectKey, facts: Option<OutputFacts>) {
         match facts {
-            Some(facts) => lock(&self.secrets).insert(key.clone(), facts),
+            Some(facts) => lock(&self.secrets).insert(key.clone(), Box::new(facts)),
             None => lock(&self.secrets).remove(key),
         };
     }
