@@ -218,11 +218,13 @@ impl Contests {
             if new == old.as_ref() {
                 continue;
             }
-            let parties = self.index.get(contest);
-            let parties = parties.filter(|party| {
-                contest.losers_know_its_holder() || Some(*party) == new || Some(*party) == old.as_ref()
-            });
-            stir.contenders.extend(parties.map(|party| party.request.clone()));
+            if contest.losers_know_its_holder() {
+                stir.contenders.extend(self.index.get(contest).map(|party| party.request.clone()));
+            } else {
+                let is_party = |old: &&Contender| self.index.keys(old).contains(contest);
+                let parties = new.into_iter().chain(old.as_ref().filter(is_party));
+                stir.contenders.extend(parties.map(|party| party.request.clone()));
+            }
             stir.contests.insert(contest.clone());
             for changed in new.into_iter().chain(&old) {
                 stir.contests.extend(self.index.keys(changed).iter().cloned());

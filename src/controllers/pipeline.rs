@@ -85,11 +85,10 @@ where
     F: Fn(Arc<K>, Arc<Context>, Reads) -> Fut,
     Fut: Future<Output = Result<Step<K::Status>, Error>>,
 {
-    let request = World::request::<K>(object.key());
-    ctx.world.started(&request);
     if object.meta().deletion_timestamp.is_some() {
         return Ok(Action::await_change());
     }
+    let request = World::request::<K>(object.key());
     let started = std::time::Instant::now();
     let result = match bounded(DEADLINE, run(&object, &ctx, step)).await {
         Err(Error::NamespaceTerminating) => Ok(Action::await_change()),

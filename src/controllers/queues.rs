@@ -1,9 +1,10 @@
 //! Objects to be looked at again, and in which order.
 //!
 //! kube's scheduler starts whatever is due in no order at all, so behind a flood of thousands something new could wait for
-//! all of them. It is given no more than it can start soon; the rest waits here, in lanes that take turns: each cause of a
-//! flood has a lane of its own, and every other turn is for objects that changed themselves, by namespace. (The priority
-//! queue of Kubernetes' controller-runtime is for the same.)
+//! all of them. It is given no more than it can run at once; the rest waits here. Every other turn is for objects that changed
+//! themselves; in both halves namespaces take turns, and in a namespace the causes of floods. (The priority queue of
+//! Kubernetes' controller-runtime is for the same.) What is to be looked at again after a while, by a timer or after a
+//! failure, kube keeps itself.
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
@@ -26,8 +27,12 @@ use crate::cluster::{
 pub enum Cause {
     /// It changed itself, or what it waits for has come.
     Itself,
-    /// Something that it depends on changed.
+    /// A Secret or ConfigMap changed that it reads or writes.
+    Content,
+    /// Something else that it depends on changed.
     Related(Relation),
+    /// Another catalogue of strategy types is in force.
+    Catalogue,
     /// Another object of its kind changed, or the operator started.
     Others,
 }
@@ -59,8 +64,8 @@ impl Queues {
 pub struct Queue(Arc<Mutex<Option<Waiting>>>);
 
 impl Queue {
-    /// Opens the queue for its one reader, to whom it gives out at most `room` keys that were not yet [started](Self::started).
-    /// Nothing if it is open already.
+    /// Opens the queue for its one reader, to whom it gives out at most `room` keys at once: others when looks at these have
+    /// [ended](Self::ended). Nothing if it is open already.
     #[must_use]
     pub fn open(&self, room: usize) -> Option<Requests> {
         let mut waiting = lock(&self.0);
@@ -78,8 +83,9 @@ impl Queue {
         }
     }
 
-    /// The look at this object has begun, or there is no such object: there is room for another.
-    pub fn started(&self, key: &ObjectKey) {
+    /// The look at this object has ended, or there is no such object: there is room for another. Not when it begins: kube
+    /// would have more than it can run, and start them in no order.
+    pub fn ended(&self, key: &ObjectKey) {
         if let Some(waiting) = lock(&self.0).as_mut()
             && waiting.given_out.remove(key)
         {
@@ -107,8 +113,8 @@ impl Stream for Requests {
 
 #[derive(Default)]
 struct Waiting {
-    changed: Lanes<String, ObjectKey>,
-    background: Lanes<(Option<Relation>, String), ObjectKey>,
+    changed: Turns<String, Lane<ObjectKey>>,
+    background: Turns<String, Turns<Cause, Lane<ObjectKey>>>,
     is_background_s_turn: bool,
     given_out: HashSet<ObjectKey>,
     room: usize,
@@ -117,12 +123,11 @@ struct Waiting {
 
 impl Waiting {
     fn push(&mut self, cause: &Cause, key: &ObjectKey) {
-        let namespace = key.namespace.clone();
         match cause {
-            Cause::Itself => self.changed.push(namespace, key),
-            Cause::Related(relation) => self.background.push((Some(relation.clone()), namespace), key),
-            Cause::Others => self.background.push((None, namespace), key),
+            Cause::Itself => self.changed.of(&key.namespace),
+            cause => self.background.of(&key.namespace).of(cause),
         }
+        .push(key);
         self.wake();
     }
 
@@ -147,51 +152,92 @@ impl Waiting {
     }
 }
 
-/// Lanes that take turns. Each holds an item once, in the order in which they came.
-struct Lanes<L, T> {
-    turns: VecDeque<L>,
-    lanes: HashMap<L, Lane<T>>,
+/// What items wait in.
+trait Waits {
+    type Item;
+    fn pop(&mut self) -> Option<Self::Item>;
+    fn is_empty(&self) -> bool;
 }
 
+/// Items in the order in which they came, each once.
 struct Lane<T> {
     order: VecDeque<T>,
     items: HashSet<T>,
 }
 
-impl<L, T> Default for Lanes<L, T> {
+/// Those that take turns. None of them is empty.
+struct Turns<L, W> {
+    order: VecDeque<L>,
+    waiting: HashMap<L, W>,
+}
+
+impl<T> Default for Lane<T> {
     fn default() -> Self {
-        Self { turns: VecDeque::new(), lanes: HashMap::new() }
+        Self { order: VecDeque::new(), items: HashSet::new() }
     }
 }
 
-impl<L: Hash + Eq + Clone, T: Hash + Eq + Clone> Lanes<L, T> {
-    fn push(&mut self, name: L, item: &T) {
-        let lane = self.lanes.entry(name).or_insert_with_key(|name| {
-            self.turns.push_back(name.clone());
-            Lane { order: VecDeque::new(), items: HashSet::new() }
-        });
-        if lane.items.insert(item.clone()) {
-            lane.order.push_back(item.clone());
+impl<L, W> Default for Turns<L, W> {
+    fn default() -> Self {
+        Self { order: VecDeque::new(), waiting: HashMap::new() }
+    }
+}
+
+impl<T: Hash + Eq + Clone> Lane<T> {
+    fn push(&mut self, item: &T) {
+        if self.items.insert(item.clone()) {
+            self.order.push_back(item.clone());
         }
     }
+}
+
+impl<L: Hash + Eq + Clone, W: Default> Turns<L, W> {
+    /// The one of this name, into which something must be put now.
+    fn of(&mut self, name: &L) -> &mut W {
+        self.waiting.entry(name.clone()).or_insert_with(|| {
+            self.order.push_back(name.clone());
+            W::default()
+        })
+    }
+}
+
+impl<T: Hash + Eq> Waits for Lane<T> {
+    type Item = T;
 
     fn pop(&mut self) -> Option<T> {
-        let name = self.turns.pop_front()?;
-        let lane = self.lanes.get_mut(&name)?;
-        let item = lane.order.pop_front()?;
-        lane.items.remove(&item);
-        if lane.order.is_empty() {
-            self.lanes.remove(&name);
-        } else {
-            self.turns.push_back(name);
-        }
+        let item = self.order.pop_front()?;
+        self.items.remove(&item);
         Some(item)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.order.is_empty()
+    }
+}
+
+impl<L: Hash + Eq, W: Waits> Waits for Turns<L, W> {
+    type Item = W::Item;
+
+    fn pop(&mut self) -> Option<W::Item> {
+        let name = self.order.pop_front()?;
+        let waiting = self.waiting.get_mut(&name)?;
+        let item = waiting.pop();
+        if waiting.is_empty() {
+            self.waiting.remove(&name);
+        } else {
+            self.order.push_back(name);
+        }
+        item
+    }
+
+    fn is_empty(&self) -> bool {
+        self.order.is_empty()
     }
 }
 
 #[cfg(test)]
 impl Requests {
-    /// Names of all that wait, as if each were started at once.
+    /// Names of all that wait, as if each look ended at once.
     pub fn drain(&mut self) -> Vec<String> {
         let mut waiting = lock(&self.0.0);
         let next = || {
@@ -232,11 +278,11 @@ mod tests {
         queue.push(&Cause::Itself, &key("b", 8000));
         queue.push(&Cause::Others, &key("c", 9000));
         let order: Vec<String> = requests.drain().into_iter().take(10).collect();
-        assert_eq!(order, ["7000", "0", "8000", "6000", "7001", "9000", "7002", "1", "2", "3"]);
+        assert_eq!(order, ["7000", "0", "8000", "9000", "7001", "6000", "7002", "1", "2", "3"]);
     }
 
     #[test]
-    fn only_so_many_are_given_out_as_were_not_started() {
+    fn only_so_many_are_given_out_at_once() {
         let queue = Queue::default();
         let mut requests = queue.open(2).unwrap();
         for number in 0..4 {
@@ -244,13 +290,13 @@ mod tests {
         }
         let mut next = || requests.next().now_or_never().flatten().map(|key| key.name);
         assert_eq!([next(), next(), next()], [Some("0".into()), Some("1".into()), None]);
-        queue.started(&key("a", 1));
+        queue.ended(&key("a", 1));
         assert_eq!([next(), next()], [Some("2".into()), None]);
-        // Started for another reason, when it was not waited for: no room by that.
-        queue.started(&key("a", 1));
+        // Looked at for another reason, when it was not waited for: no room by that.
+        queue.ended(&key("a", 1));
         assert_eq!(next(), None);
-        queue.started(&key("a", 0));
-        queue.started(&key("a", 2));
+        queue.ended(&key("a", 0));
+        queue.ended(&key("a", 2));
         assert_eq!([next(), next()], [Some("3".into()), None]);
     }
 
@@ -263,7 +309,7 @@ mod tests {
         queue.push(&Cause::Itself, &key("a", 0));
         queue.push(&Cause::Itself, &key("a", 1));
         tokio::task::yield_now().await;
-        queue.started(&key("a", 0));
+        queue.ended(&key("a", 0));
         assert_eq!(reader.await.unwrap(), [Some(key("a", 0)), Some(key("a", 1))]);
     }
 
@@ -276,22 +322,34 @@ mod tests {
         assert_eq!(requests.drain(), Vec::<String>::new());
     }
 
+    #[test]
+    fn a_flood_in_one_namespace_by_causes_of_its_own_delays_no_other() {
+        let queue = Queue::default();
+        let mut requests = queue.open(16).unwrap();
+        for number in 0..5000 {
+            queue.push(&idp(&number.to_string()), &key("a", number));
+        }
+        queue.push(&Cause::Others, &key("b", 6000));
+        queue.push(&Cause::Content, &key("c", 7000));
+        assert_eq!(requests.drain()[..3], ["0", "6000", "7000"]);
+    }
+
     proptest! {
         /// Nothing is lost, nothing comes twice in a lane, a lane is in order, and no lane waits for more than one turn of
         /// each other.
         #[test]
         fn lanes_take_turns(pushes in proptest::collection::vec((0u8..5, 0u8..20), 0..200)) {
-            let mut lanes = Lanes::<u8, (u8, u8)>::default();
+            let mut lanes = Turns::<u8, Lane<(u8, u8)>>::default();
             let mut expected: HashMap<u8, Vec<u8>> = HashMap::new();
             for (lane, item) in pushes {
-                lanes.push(lane, &(lane, item));
+                lanes.of(&lane).push(&(lane, item));
                 let items = expected.entry(lane).or_default();
                 if !items.contains(&item) {
                     items.push(item);
                 }
             }
             let popped: Vec<(u8, u8)> = std::iter::from_fn(|| lanes.pop()).collect();
-            prop_assert!(lanes.lanes.is_empty() && lanes.turns.is_empty());
+            prop_assert!(lanes.waiting.is_empty() && lanes.is_empty());
             for (lane, items) in &expected {
                 let got: Vec<u8> = popped.iter().filter(|(of, _)| of == lane).map(|(_, item)| *item).collect();
                 prop_assert_eq!(&got, items);

@@ -7,11 +7,12 @@ use k8s_openapi::NamespaceResourceScope;
 use kube::{
     Api, Client, Resource,
     runtime::{
-        controller::{self, Controller},
-        reflector::ObjectRef,
+        controller::{self, Action, Controller},
+        reflector::{ObjectRef, Store},
         watcher,
     },
 };
+use serde::de::DeserializeOwned;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -20,6 +21,7 @@ use super::{
     identity_provider,
     kinds::Managed,
     pipeline::{self, Reads, Step},
+    queues::{Queue, Requests},
     strategy_instance, tenant_jwt_secret, triggers, user_idp_authenticator,
     world::World,
 };
@@ -131,31 +133,173 @@ impl Start {
         Fut: Future<Output = Result<Step<K::Status>, Error>> + Send + 'static,
     {
         let world = &self.ctx.world;
-        let Some(queue) = world.open_queue(K::KIND, self.concurrency) else {
+        let queue = world.queue(K::KIND);
+        let Some(requests) = queue.open(self.concurrency.into()) else {
             return;
         };
         // Watched before there was a queue.
         for object in K::objects(world).store().state() {
             world.wake_later(&World::request::<K>(object.key()));
         }
-        let requests = queue.map(|key| ObjectRef::new(&key.name).within(&key.namespace));
-        // Our own watches fill the store and the queue: they know of deletions that a relist shows, and of relations.
-        Controller::for_stream(stream::pending::<Result<K, watcher::Error>>(), K::objects(&self.ctx.world).store())
-            .reconcile_on(requests)
-            .with_config(controller::Config::default().concurrency(self.concurrency))
-            .graceful_shutdown_on(self.stop.clone().cancelled_owned())
-            .run(
-                move |object, ctx| pipeline::reconcile(object, ctx, step),
-                |object, _, ctx| pipeline::error_policy(object.as_ref(), &ctx),
-                self.ctx.clone(),
-            )
-            .for_each(|result| {
-                if let Err(controller::Error::ObjectNotFound(missing)) = result {
-                    let key = ObjectKey::new(missing.namespace.unwrap_or_default(), missing.name);
-                    world.started(&World::request::<K>(key));
+        drive(
+            Driven { queue, requests, store: K::objects(world).store(), concurrency: self.concurrency },
+            self.stop.clone(),
+            self.ctx.clone(),
+            move |object, ctx| pipeline::reconcile(object, ctx, step),
+            |object, _, ctx| pipeline::error_policy(object.as_ref(), &ctx),
+            |key| self.ctx.failures.clear(&World::request::<K>(key)),
+        )
+        .await;
+    }
+}
+
+/// Objects that are looked at, and in which order.
+struct Driven<'a, K: Resource<DynamicType = ()> + Clone + 'static> {
+    queue: &'a Queue,
+    requests: Requests,
+    store: Store<K>,
+    concurrency: u16,
+}
+
+/// Runs kube's controller on what the queue gives out, until `stop` is cancelled and the looks under way have ended.
+async fn drive<K, C, E, Fut>(
+    driven: Driven<'_, K>,
+    stop: CancellationToken,
+    ctx: Arc<C>,
+    look: impl Fn(Arc<K>, Arc<C>) -> Fut,
+    error_policy: impl Fn(Arc<K>, &E, Arc<C>) -> Action,
+    missing: impl Fn(ObjectKey),
+) where
+    K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
+    E: std::error::Error + Send + 'static,
+    C: Send + Sync + 'static,
+    Fut: Future<Output = Result<Action, E>> + Send + 'static,
+{
+    let Driven { queue, requests, store, concurrency } = driven;
+    let requests = requests.map(|key| ObjectRef::new(&key.name).within(&key.namespace));
+    // Our own watches fill the store and the queue: they know of deletions that a relist shows, and of relations.
+    Controller::for_stream(stream::pending::<Result<K, watcher::Error>>(), store)
+        .reconcile_on(requests)
+        .with_config(controller::Config::default().concurrency(concurrency))
+        .graceful_shutdown_on(stop.cancelled_owned())
+        .run(
+            |object, ctx| {
+                let ended = EndOfLook { queue: queue.clone(), key: ObjectKey::of(object.as_ref()) };
+                let look = look(object, ctx);
+                async move {
+                    let _ended = ended;
+                    look.await
                 }
-                future::ready(())
+            },
+            error_policy,
+            ctx,
+        )
+        .for_each(|result| {
+            if let Err(controller::Error::ObjectNotFound(gone)) = result {
+                let key = ObjectKey::new(gone.namespace.unwrap_or_default(), gone.name);
+                queue.ended(&key);
+                missing(key);
+            }
+            future::ready(())
+        })
+        .await;
+}
+
+/// Tells the queue, however the look ends.
+struct EndOfLook {
+    queue: Queue,
+    key: ObjectKey,
+}
+
+impl Drop for EndOfLook {
+    fn drop(&mut self) {
+        self.queue.ended(&self.key);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{convert::Infallible, sync::Mutex, time::Duration};
+
+    use k8s_openapi::api::core::v1::ConfigMap;
+    use kube::api::ObjectMeta;
+
+    use super::*;
+    use crate::{
+        cluster::objects::Objects,
+        controllers::{queues::Cause, world::Relation},
+    };
+
+    const CONCURRENCY: u16 = 16;
+
+    /// Looks at what is pushed, each for some milliseconds, until one of this name; `before` is told how many looks began.
+    /// Returns the names in the order in which looks began.
+    async fn looked_at(objects: &Objects<ConfigMap>, last: &str, before: impl Fn(&Queue, usize) + Sync) -> Vec<String> {
+        let (queue, began, stop) = (Queue::default(), Mutex::new(Vec::new()), CancellationToken::new());
+        let began = Arc::new(began);
+        let requests = queue.open(CONCURRENCY.into()).unwrap();
+        before(&queue, 0);
+        let driven = Driven { queue: &queue, requests, store: objects.store(), concurrency: CONCURRENCY };
+        let look = |object: Arc<ConfigMap>, began: Arc<Mutex<Vec<String>>>| {
+            let name = object.metadata.name.clone().unwrap();
+            let count = {
+                let mut began = began.lock().unwrap();
+                began.push(name.clone());
+                began.len()
+            };
+            before(&queue, count);
+            if name == last {
+                stop.cancel();
+            }
+            async move {
+                tokio::time::sleep(Duration::from_millis(rand::random_range(4..40))).await;
+                Ok::<_, Infallible>(Action::await_change())
+            }
+        };
+        let policy = |_, _: &Infallible, _| Action::await_change();
+        let run = drive(driven, stop.clone(), began.clone(), look, policy, drop);
+        tokio::time::timeout(Duration::from_mins(1), run).await.unwrap();
+        std::mem::take(&mut *began.lock().unwrap())
+    }
+
+    fn objects(names: impl Iterator<Item = String>) -> Objects<ConfigMap> {
+        let objects = Objects::default();
+        for name in names {
+            let metadata = ObjectMeta { namespace: Some("ns".into()), name: Some(name), ..ObjectMeta::default() };
+            objects.apply(ConfigMap { metadata, ..ConfigMap::default() });
+        }
+        objects
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_new_object_is_looked_at_in_the_midst_of_a_flood_whenever_it_comes() {
+        let flood: Vec<String> = (0..1000).map(|number| number.to_string()).collect();
+        let objects = objects(flood.iter().cloned().chain(["new".to_owned()]));
+        let cause = Cause::Related(Relation::NeedsIdp(ObjectKey::new("ns", "idp")));
+        let is_flooded = |queue: &Queue| flood.iter().for_each(|name| queue.push(&cause, &ObjectKey::new("ns", name)));
+        for comes in (1..40).chain([100, 400]) {
+            let began = looked_at(&objects, "new", |queue, count| match count {
+                0 => is_flooded(queue),
+                count if count == comes => queue.push(&Cause::Itself, &ObjectKey::new("ns", "new")),
+                _ => {}
             })
             .await;
+            assert!(began.len() <= comes + usize::from(CONCURRENCY) + 2, "came at {comes}, was the {}th", began.len());
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_gone_before_it_is_looked_at_takes_no_room() {
+        let gone = |queue: &Queue| {
+            (0..100).for_each(|number| queue.push(&Cause::Itself, &ObjectKey::new("ns", number.to_string())));
+            queue.push(&Cause::Itself, &ObjectKey::new("ns", "there"));
+        };
+        let began = looked_at(&objects(["there".to_owned()].into_iter()), "there", |queue, count| {
+            if count == 0 {
+                gone(queue);
+            }
+        })
+        .await;
+        assert_eq!(began, ["there"]);
     }
 }

@@ -10,7 +10,7 @@ use kube::api::ObjectMeta;
 use super::{
     contests::{Contests, Holder, Standing, Stir},
     kinds::Managed,
-    queues::{Cause, Queues, Requests},
+    queues::{Cause, Queue, Queues},
 };
 use crate::{
     api::{IdentityProvider, StrategyInstance, TenantJwtSecret, UserIdpAuthenticator},
@@ -130,15 +130,10 @@ impl World {
         read(&self.contests).facts().claims().are_required()
     }
 
-    /// Opens the queue of this kind's controller, with room for as many as it can run. It has to look at every object once
-    /// by itself. Opened once.
-    pub fn open_queue(&self, kind: Kind, room: u16) -> Option<Requests> {
-        self.queues.of(kind).open(room.into())
-    }
-
-    /// The look at this object has begun, or there is no such object.
-    pub fn started(&self, request: &Request) {
-        self.queues.of(request.kind).started(&request.key);
+    /// The queue of this kind's controller.
+    #[must_use]
+    pub fn queue(&self, kind: Kind) -> &Queue {
+        self.queues.of(kind)
     }
 
     /// Has an object looked at again that changed, or for which something has come.
@@ -151,7 +146,8 @@ impl World {
         self.wake_by(&Cause::Others, request);
     }
 
-    fn wake_by(&self, cause: &Cause, request: &Request) {
+    /// Has an object looked at for this cause.
+    pub fn wake_by(&self, cause: &Cause, request: &Request) {
         self.queues.of(request.kind).push(cause, &request.key);
     }
 
@@ -175,7 +171,10 @@ impl World {
 
     /// Has all objects of this relation looked at again.
     pub fn wake_related(&self, relation: &Relation) {
-        let cause = Cause::Related(relation.clone());
+        let cause = match relation {
+            Relation::Secret(_) | Relation::ConfigMap(_) => Cause::Content,
+            relation => Cause::Related(relation.clone()),
+        };
         self.related(relation).iter().for_each(|request| self.wake_by(&cause, request));
     }
 
@@ -294,14 +293,14 @@ mod tests {
     use super::*;
     use crate::api::{StrategyInstanceSpec, TenantJwtSecretSpec};
 
-    fn drain(queue: &mut Requests) -> Vec<String> {
+    fn drain(queue: &mut crate::controllers::queues::Requests) -> Vec<String> {
         queue.drain()
     }
 
     #[test]
     fn our_own_status_wakes_nobody_and_somebody_else_s_does_once_ours_is_written() {
         let world = World::default();
-        let mut queue = world.open_queue(Kind::StrategyInstance, 16).unwrap();
+        let mut queue = world.queue(Kind::StrategyInstance).open(16).unwrap();
         let request = Request { kind: Kind::StrategyInstance, key: ObjectKey::new("ns", "0") };
 
         let version = |version: u8| {
@@ -360,7 +359,7 @@ mod tests {
             steps in proptest::collection::vec((0u8..6, proptest::option::weighted(0.8, (0u8..3, 0u8..3, proptest::bool::weighted(0.2)))), 1..40)
         ) {
             let world = World::default();
-            let mut queue = world.open_queue(Kind::StrategyInstance, 16).unwrap();
+            let mut queue = world.queue(Kind::StrategyInstance).open(16).unwrap();
             let mut objects: BTreeMap<u8, StrategyInstance> = BTreeMap::new();
             let rivals = |world: &World, objects: &BTreeMap<u8, StrategyInstance>| -> Vec<(u8, Option<String>)> {
                 objects.iter().map(|(name, object)| (*name, world.rival(object).map(|key| key.name))).collect()
@@ -472,7 +471,7 @@ mod tests {
             changes in proptest::collection::vec(change(), 1..40)
         ) {
             let world = World::new(NamespaceClaims::required());
-            let mut queue = world.open_queue(Kind::TenantJwtSecret, 16).unwrap();
+            let mut queue = world.queue(Kind::TenantJwtSecret).open(16).unwrap();
             let mut objects = BTreeMap::<ObjectKey, TenantJwtSecret>::new();
             let mut claims = [Claims::default(), Claims::default()];
             let standings = |world: &World, objects: &BTreeMap<ObjectKey, TenantJwtSecret>| {

@@ -1,5 +1,7 @@
 //! What a strategy's type needs of `spec.config` and of the Secret that `spec.configSecretRef` names.
 
+use std::net::{Ipv4Addr, Ipv6Addr};
+
 use k8s_openapi::api::core::v1::Secret;
 use url::Url;
 
@@ -30,12 +32,11 @@ pub enum ConfigFault {
 pub fn faults(spec: &StrategyInstanceSpec, of: &StrategyType) -> Vec<ConfigFault> {
     let config = of.required_config.iter().filter_map(|required| {
         let key = required.key.clone();
-        match spec.config.get(&key).map(|value| value.trim()) {
-            None => Some(ConfigFault::Missing(key)),
-            Some("") => Some(ConfigFault::Blank(key)),
-            Some(_) if required.format == Format::Text => None,
-            // Not trimmed: a consumer takes it as it is.
-            Some(_) => (!spec.config.get(&key).is_some_and(|url| is_url(url))).then_some(ConfigFault::NotAUrl(key)),
+        match (spec.config.get(&key), required.format) {
+            (None, _) => Some(ConfigFault::Missing(key)),
+            (Some(value), _) if value.trim().is_empty() => Some(ConfigFault::Blank(key)),
+            (Some(url), Format::Url) if !is_url(url) => Some(ConfigFault::NotAUrl(key)),
+            (Some(_), _) => None,
         }
     });
     let secrets = of.required_secret_keys.iter();
@@ -45,21 +46,47 @@ pub fn faults(spec: &StrategyInstanceSpec, of: &StrategyType) -> Vec<ConfigFault
     config.chain(exposed).chain(no_secret).collect()
 }
 
-/// Absolute http or https with a host, and without user info and fragment; written as RFC 3986 has it, not as browsers
-/// mend it.
+/// Absolute http or https with a host, and without user info and fragment, as RFC 3986 has it: what browsers would mend,
+/// and placeholders that nobody filled in, are none. Other letters have to stand there as punycode and per cent codes.
 fn is_url(text: &str) -> bool {
-    let lower = text.get(..8).unwrap_or(text).to_ascii_lowercase();
-    let Some(scheme) = ["http://", "https://"].into_iter().find(|scheme| lower.starts_with(scheme)) else {
-        return false;
+    let rest =
+        text.split_once("://").filter(|(scheme, _)| matches!(scheme.to_ascii_lowercase().as_str(), "http" | "https"));
+    let Some((_, rest)) = rest else { return false };
+    let (authority, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+    is_server(authority) && is_path(path) && Url::parse(text).is_ok_and(|url| url.has_host())
+}
+
+/// A host, perhaps with a port: an IP address, or a DNS name. Services of container networks have `_` in theirs.
+fn is_server(authority: &str) -> bool {
+    let is_port = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
+    if let Some(address) = authority.strip_prefix('[') {
+        let Some((address, rest)) = address.split_once(']') else { return false };
+        return address.parse::<Ipv6Addr>().is_ok() && (rest.is_empty() || rest.strip_prefix(':').is_some_and(is_port));
+    }
+    let (host, port) = authority.split_once(':').unwrap_or((authority, ""));
+    let name = host.strip_suffix('.').unwrap_or(host);
+    let is_label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
     };
-    let rest = text.get(scheme.len()..).unwrap_or_default();
-    let authority = rest.split(['/', '?']).next().unwrap_or_default();
-    let is_mended = |character: char| character.is_whitespace() || character.is_control() || character == '\\';
-    !authority.is_empty()
-        && !authority.contains('@')
-        && !text.contains('#')
-        && !text.contains(is_mended)
-        && Url::parse(text).is_ok_and(|url| url.has_host())
+    // What ends in a number is an address, whose short and hexadecimal forms are read in more ways than one.
+    let is_number =
+        |label: &str| label.starts_with(|character: char| character.is_ascii_digit()) && label.parse::<u64>().is_ok();
+    let ends_in_number = name.rsplit('.').next().is_some_and(|last| is_number(last) || last.starts_with("0x"));
+    is_port(port)
+        && name.len() <= 253
+        && name.split('.').all(is_label)
+        && (!ends_in_number || host.parse::<Ipv4Addr>().is_ok())
+}
+
+/// Path and query (RFC 3986, 3.3 and 3.4).
+fn is_path(text: &str) -> bool {
+    let is_hex = |digit: Option<&u8>| digit.is_some_and(u8::is_ascii_hexdigit);
+    let bytes = text.as_bytes();
+    bytes.iter().enumerate().all(|(at, byte)| match byte {
+        b'%' => is_hex(bytes.get(at + 1)) && is_hex(bytes.get(at + 2)),
+        _ => byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@/?".contains(byte),
+    })
 }
 
 /// What is known of the Secret of `configSecretRef`. Of its values nothing but that they are there.
@@ -111,7 +138,8 @@ mod tests {
     #[case("https://192.0.2.1/")]
     #[case("https://[2001:db8::1]:8443/jira")]
     #[case("https://jira.example.com/~user@home")]
-    #[case("https://münchen.example.com/jira")]
+    #[case("https://xn--mnchen-3ya.example.com/%C3%BC?q=a%20b&c='*'")]
+    #[case("http://jira_server.")]
     fn a_url_of_a_server_is_good(#[case] url: &str) {
         assert_eq!(of("jira-token-cloud", &json!({ "config": { "root-url": url } })), []);
     }
@@ -143,6 +171,34 @@ mod tests {
     #[case::bad_ipv6("https://[2001:db8::1")]
     #[case::bad_ipv4("https://256.0.0.1")]
     #[case::cut_character("https:/é/jira.example.com")]
+    #[case::placeholder("https://${JIRA_HOST}/")]
+    #[case::placeholder_in_parentheses("https://$(x)/")]
+    #[case::placeholder_in_a_host("https://{tenant}.example.com")]
+    #[case::placeholder_in_a_path("https://jira.example.com/{tenant}")]
+    #[case::wildcard("https://*.example.com")]
+    #[case::two_hosts("https://a.example.com,b.example.com")]
+    #[case::semicolon("https://jira.example.com;x/")]
+    #[case::quotes("https://'x'.example.com")]
+    #[case::empty_label("https://jira..example.com")]
+    #[case::only_a_dot("https://./")]
+    #[case::long_label("https://aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.example.com")]
+    #[case::zero_width_space("https://jira\u{200b}.example.com")]
+    #[case::soft_hyphen("https://ji\u{ad}ra.example.com")]
+    #[case::byte_order_mark("https://\u{feff}jira.example.com")]
+    #[case::full_width("https://ｊira.example.com")]
+    #[case::other_letters("https://münchen.example.com")]
+    #[case::coded_dot("https://jira%2eexample.com")]
+    #[case::address_as_one_number("https://2130706433/")]
+    #[case::short_address("https://127.1")]
+    #[case::hexadecimal_address("https://0x7f.1")]
+    #[case::hexadecimal_end("https://127.0x1")]
+    #[case::zone("https://[fe80::1%25eth0]/")]
+    #[case::after_ipv6("https://[2001:db8::1]x/")]
+    #[case::angle("https://jira.example.com/<b>")]
+    #[case::bad_code("https://jira.example.com/%zz")]
+    #[case::cut_code("https://jira.example.com/%4")]
+    #[case::right_to_left("https://jira.example.com/\u{202e}")]
+    #[case::brackets_in_the_query("https://jira.example.com/?a[]=1")]
     fn anything_else_is_none(#[case] url: &str) {
         let expected = [ConfigFault::NotAUrl("root-url".to_owned())];
         assert_eq!(of("jira-token-cloud", &json!({ "config": { "root-url": url } })), expected);

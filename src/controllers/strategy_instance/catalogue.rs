@@ -5,7 +5,7 @@ use std::sync::{Arc, RwLock};
 use crate::{
     api::StrategyInstance,
     cluster::sync::{read, write},
-    controllers::{context::Context, kinds::Managed as _, world::World},
+    controllers::{context::Context, kinds::Managed as _, queues::Cause, world::World},
     domain::catalogue::Catalogue,
 };
 
@@ -42,5 +42,5 @@ pub fn replace(ctx: &Context, new: Catalogue) -> usize {
     let old = ctx.catalogue.replace(new.clone());
     let objects = StrategyInstance::objects(&ctx.world).store().state();
     let woken = objects.iter().filter(|object| new.differs_on(&object.spec.type_, &old));
-    woken.map(|object| ctx.world.wake_later(&World::request::<StrategyInstance>(object.key()))).count()
+    woken.map(|object| ctx.world.wake_by(&Cause::Catalogue, &World::request::<StrategyInstance>(object.key()))).count()
 }

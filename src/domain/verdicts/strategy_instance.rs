@@ -59,8 +59,7 @@ fn told(type_: &str, fault: &ConfigFault) -> (Cow<'static, str>, &'static str, S
             at(key),
             "exposed",
             format!(
-                "config.{key} must be moved to the Secret of configSecretRef, and its value be replaced: whoever may read \
-                 this object has seen it"
+                "config.{key} must be moved to the Secret of configSecretRef; if it is a secret, its value must be replaced"
             ),
         ),
         ConfigFault::NoSecret(keys) => (

@@ -123,7 +123,7 @@ impl Sim {
     /// Nothing yet.
     pub fn new() -> Self {
         let world = Arc::new(World::default());
-        let woken = world.open_queue(Kind::UserIdpAuthenticator, 1).unwrap();
+        let woken = world.queue(Kind::UserIdpAuthenticator).open(1).unwrap();
         let (_, client, connector) = &*UNUSED;
         let metrics = Metrics::default();
         let ctx = Context {
