@@ -7,7 +7,7 @@ use std::{
 
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
-use kube::Client;
+use kube::{Client, api::ObjectMeta};
 
 use super::{pipeline::Reads, strategy_instance::catalogue::CatalogueInForce, world::World};
 use crate::{
@@ -162,18 +162,35 @@ impl Examples {
 /// Remembers which objects can't be read.
 #[derive(Default)]
 pub struct Unreadable {
-    versions: Mutex<HashMap<Request, String>>,
+    seen: Mutex<HashMap<Request, Unread>>,
+}
+
+/// What is known of an object that can't be read.
+#[derive(PartialEq, Eq)]
+struct Unread {
+    version: Option<String>,
+    is_going: bool,
 }
 
 impl Unreadable {
     /// Whether it was not yet known that this object can't be read at this resourceVersion.
-    pub fn is_news(&self, request: &Request, version: &str) -> bool {
-        lock(&self.versions).insert(request.clone(), version.to_owned()).as_deref() != Some(version)
+    pub fn is_news(&self, request: &Request, meta: &ObjectMeta) -> bool {
+        let is_going = meta.deletion_timestamp.is_some();
+        let (new, mut seen) = (Unread { version: meta.resource_version.clone(), is_going }, lock(&self.seen));
+        let is_news = seen.get(request) != Some(&new);
+        seen.insert(request.clone(), new);
+        is_news
+    }
+
+    /// Whether there is an object of this name that can't be read, and is not being deleted.
+    #[must_use]
+    pub fn is_there(&self, request: &Request) -> bool {
+        lock(&self.seen).get(request).is_some_and(|unread| !unread.is_going)
     }
 
     /// It can be read, or is gone.
     pub fn forget(&self, request: &Request) {
-        lock(&self.versions).remove(request);
+        lock(&self.seen).remove(request);
     }
 }
 

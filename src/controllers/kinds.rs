@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, fmt::Debug};
 
 use k8s_openapi::NamespaceResourceScope;
-use kube::{Resource, ResourceExt, core::object::HasStatus};
+use kube::{Resource, ResourceExt as _, api::ObjectMeta, core::object::HasStatus};
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
@@ -56,10 +56,13 @@ pub trait Managed:
     fn objects(world: &World) -> &Objects<Self>;
 
     /// Tells what others know it by, before its change wakes anybody; no `new` is its end.
-    fn introduce(_world: &World, _key: &ObjectKey, _new: Option<&Self>) {}
+    fn introduce(_world: &World, _key: &ObjectKey, _new: Option<&ObjectMeta>) {}
 
     /// What a change of an object means for others; no `new` is its end.
     fn after_change(_ctx: &Context, _old: Option<&Self>, _new: Option<&Self>) {}
+
+    /// What a change of one that can't be read means for others, or its end.
+    fn after_unread(_ctx: &Context, _key: &ObjectKey) {}
 
     /// How failed calls to the API server are told.
     #[must_use]
@@ -112,9 +115,14 @@ impl Managed for IdentityProvider {
     }
 
     /// Links may name it by its id. One that is being deleted counts as missing.
-    fn introduce(world: &World, key: &ObjectKey, new: Option<&Self>) {
-        let live = new.filter(|new| new.metadata.deletion_timestamp.is_none());
-        world.identify(key, live.and_then(ResourceExt::uid));
+    fn introduce(world: &World, key: &ObjectKey, new: Option<&ObjectMeta>) {
+        let live = new.filter(|new| new.deletion_timestamp.is_none());
+        world.identify(key, live.and_then(|new| new.uid.clone()));
+    }
+
+    /// Links by its id are woken with that id.
+    fn after_unread(ctx: &Context, key: &ObjectKey) {
+        ctx.world.wake_related(&Relation::NeedsIdp(key.clone()));
     }
 
     /// Its links are woken if, and only if, the change matters to them.
@@ -206,7 +214,7 @@ impl Managed for UserIdpAuthenticator {
     /// Those that require it are woken if, and only if, it counts otherwise by itself. Whether it holds its identity, and
     /// what becomes of its `IdentityProvider`, wakes them too.
     fn after_change(ctx: &Context, old: Option<&Self>, new: Option<&Self>) {
-        let seen = |link: &Self| Some(presence(link, &view(&ctx.world, &ctx.world.idp_of(link)?)?));
+        let seen = |link: &Self| Some(presence(link, &view(ctx, &ctx.world.idp_of(link)?)?));
         if let Some(link) = new.or(old)
             && old.and_then(seen) != new.and_then(seen)
         {

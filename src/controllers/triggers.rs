@@ -33,7 +33,7 @@ pub fn on_change<K: Managed>(ctx: &Context, change: Change<DeserializeGuard<K>>)
             let (changed, is_held_back) = ctx.world.watched(&request, object);
             if let Some(new) = changed.new {
                 ctx.world.relate(&request, new.relations());
-                K::introduce(&ctx.world, &request.key, Some(new.as_ref()));
+                K::introduce(&ctx.world, &request.key, Some(new.meta()));
                 ctx.world.contend(&request, Some(new.as_ref()));
                 match &changed.old {
                     Some(old) if is_held_back && is_status_only(old.meta(), new.meta()) => {}
@@ -44,17 +44,17 @@ pub fn on_change<K: Managed>(ctx: &Context, change: Change<DeserializeGuard<K>>)
         }
         Change::Applied(DeserializeGuard(Err(unreadable))) => {
             let request = World::request::<K>(tell_unreadable::<K>(ctx, &unreadable));
-            let old = remove::<K>(ctx, &request);
+            let old = remove::<K>(ctx, &request, Some(&unreadable.metadata));
             ctx.world.unread(&request, &unreadable.metadata);
-            gone(ctx, old.as_deref());
+            gone(ctx, &request, old.as_deref());
         }
         Change::Deleted(key) => {
             let request = World::request::<K>(key);
             ctx.unreadable.forget(&request);
-            let old = remove::<K>(ctx, &request);
+            let old = remove::<K>(ctx, &request, None);
             // Not before it is out of the store, from which a change of facts enters objects.
             ctx.world.contend::<K>(&request, None);
-            gone(ctx, old.as_deref());
+            gone(ctx, &request, old.as_deref());
         }
     }
 }
@@ -68,18 +68,21 @@ fn is_status_only(old: &ObjectMeta, new: &ObjectMeta) -> bool {
         && old.labels == new.labels
 }
 
-fn remove<K: Managed>(ctx: &Context, request: &Request) -> Option<Arc<K>> {
+/// `rest` is what is known of it still, if it can't be read any more.
+fn remove<K: Managed>(ctx: &Context, request: &Request, rest: Option<&ObjectMeta>) -> Option<Arc<K>> {
     ctx.world.relate(request, Vec::new());
     ctx.failures.clear(request);
     let old = K::objects(&ctx.world).remove(&request.key);
-    K::introduce(&ctx.world, &request.key, None);
+    K::introduce(&ctx.world, &request.key, rest);
     old
 }
 
 /// After what it held is another one's: who is woken once more by this must not see it as its holder.
-fn gone<K: Managed>(ctx: &Context, old: Option<&K>) {
-    if let Some(old) = old {
-        K::after_change(ctx, Some(old), None);
+fn gone<K: Managed>(ctx: &Context, request: &Request, old: Option<&K>) {
+    match old {
+        Some(old) => K::after_change(ctx, Some(old), None),
+        // It could not be read before, or can't be now as little as then.
+        None => K::after_unread(ctx, &request.key),
     }
 }
 
@@ -88,8 +91,7 @@ fn tell_unreadable<K: Managed>(ctx: &Context, object: &InvalidObject) -> ObjectK
     let kind = K::KIND.as_str();
     let meta = &object.metadata;
     let key = ObjectKey::new(meta.namespace.clone().unwrap_or_default(), meta.name.clone().unwrap_or_default());
-    let version = meta.resource_version.as_deref().unwrap_or_default();
-    if ctx.unreadable.is_news(&World::request::<K>(key.clone()), version) {
+    if ctx.unreadable.is_news(&World::request::<K>(key.clone()), meta) {
         // What stands before it repeats the value, which could be an external id.
         let expected = object.error.rsplit_once("expected").map_or("another schema", |(_, expected)| expected.trim());
         tracing::error!(
@@ -110,8 +112,9 @@ pub fn on_secret(ctx: &Context, change: Change<PartialObjectMeta<Secret>>) {
     if version.is_none() {
         ctx.outputs.set_secret(&key, None);
     }
-    ctx.world.secrets.set(key.clone(), version);
-    ctx.world.wake_related(&Relation::Secret(key));
+    if ctx.world.secrets.set(key.clone(), version) {
+        ctx.world.wake_related(&Relation::Secret(key));
+    }
 }
 
 /// A ConfigMap came, changed or went.
@@ -120,8 +123,9 @@ pub fn on_configmap(ctx: &Context, change: Change<PartialObjectMeta<ConfigMap>>)
     if version.is_none() {
         ctx.outputs.set_published(&key, None);
     }
-    ctx.world.configmaps.set(key.clone(), version);
-    ctx.world.wake_related(&Relation::ConfigMap(key));
+    if ctx.world.configmaps.set(key.clone(), version) {
+        ctx.world.wake_related(&Relation::ConfigMap(key));
+    }
 }
 
 /// A namespace came, changed or went: its claims may have changed.

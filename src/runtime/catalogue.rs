@@ -24,6 +24,8 @@ const INTERVAL: Duration = Duration::from_secs(2);
 pub struct CatalogueFile {
     path: PathBuf,
     seen: Content,
+    /// Found once since then: perhaps it is being written.
+    candidate: Option<Content>,
 }
 
 /// A digest of the file's bytes, or why there are none.
@@ -38,10 +40,11 @@ impl CatalogueFile {
         let told = |what: &str| format!("--strategy-catalog {}: {what}", path.display());
         let bytes = read(&path).map_err(|error| told(&error))?;
         let catalogue = catalogue::parse(&bytes).map_err(|error| told(&error.to_string()))?;
-        Ok((Self { path, seen: Ok(digest(&bytes)) }, catalogue))
+        Ok((Self { path, seen: Ok(digest(&bytes)), candidate: None }, catalogue))
     }
 
-    /// Follows the file for ever: what it says is put in force, unless it is wrong; then what was in force stays.
+    /// Follows the file for ever: what it says twice in a row is put in force, unless it is wrong; then what was in force
+    /// stays.
     pub async fn follow(mut self, ctx: Arc<Context>) {
         let is_good = ctx.metrics.strategy_catalog_is_good();
         is_good.set(1);
@@ -50,7 +53,14 @@ impl CatalogueFile {
             let (path, seen) = (self.path.clone(), self.seen.clone());
             // A volume can hang, and a large file takes a while to parse.
             let Ok(news) = tokio::task::spawn_blocking(move || news(&path, &seen)).await else { return };
-            let Some((content, parsed)) = news else { continue };
+            let Some((content, parsed)) = news else {
+                self.candidate = None;
+                continue;
+            };
+            if self.candidate.as_ref() != Some(&content) {
+                self.candidate = Some(content);
+                continue;
+            }
             self.seen = content;
             is_good.set(i64::from(parsed.is_ok()));
             let path = self.path.display();

@@ -69,6 +69,19 @@ impl IdpView {
             is_suspended: idp.spec.suspend && was_judged,
         })
     }
+
+    /// The view of one of this name that is there and can't be read: nothing is told of it.
+    #[must_use]
+    pub fn unread(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            uid: String::new(),
+            ready: IdpReady::NoVerdict,
+            is_inactive: false,
+            allows_linking: true,
+            is_suspended: false,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use super::{
     readiness::{Presence, presence},
 };
 use crate::{
-    api::UserIdpAuthenticator,
+    api::{IdentityProvider, UserIdpAuthenticator},
     cluster::key::ObjectKey,
     controllers::{
         context::Context,
@@ -43,19 +43,22 @@ pub enum Requirement {
 
 /// Looks up what the link depends on. No call is made: the watches know.
 pub fn observe(object: &UserIdpAuthenticator, ctx: &Context) -> Observed {
-    let world = &ctx.world;
-    let requirement = |name: &str| requirement(world, object.sibling(name), &object.spec.user_id);
+    let requirement = |name: &str| requirement(ctx, object.sibling(name), &object.spec.user_id);
     Observed {
-        idp: world.idp_of(object).and_then(|key| view(world, &key)),
-        lost: lost(world, object),
+        idp: ctx.world.idp_of(object).and_then(|key| view(ctx, &key)),
+        lost: lost(&ctx.world, object),
         required: object.spec.requires.iter().map(|required| requirement(&required.name)).collect(),
         now: ctx.now(),
     }
 }
 
-/// The live `IdentityProvider` of this name.
-pub fn view(world: &World, idp: &ObjectKey) -> Option<IdpView> {
-    world.identity_providers.live(idp).and_then(|idp| IdpView::of(&idp))
+/// The live `IdentityProvider` of this name. One that can't be read is there, without a verdict: its links keep theirs.
+pub fn view(ctx: &Context, idp: &ObjectKey) -> Option<IdpView> {
+    let unread = || {
+        let request = World::request::<IdentityProvider>(idp.clone());
+        ctx.unreadable.is_there(&request).then(|| IdpView::unread(&idp.name))
+    };
+    ctx.world.identity_providers.live(idp).and_then(|idp| IdpView::of(&idp)).or_else(unread)
 }
 
 fn lost(world: &World, object: &UserIdpAuthenticator) -> Lost {
@@ -71,8 +74,9 @@ fn lost(world: &World, object: &UserIdpAuthenticator) -> Lost {
 
 /// Whether this user has an identity at this `IdentityProvider`: the link that holds the user's place there is ready and
 /// holds its external id too. What that link requires itself is not asked.
-fn requirement(world: &World, idp: ObjectKey, user: &str) -> Requirement {
-    let Some(seen) = view(world, &idp) else { return Requirement::Missing(Lack::Idp) };
+fn requirement(ctx: &Context, idp: ObjectKey, user: &str) -> Requirement {
+    let world = &ctx.world;
+    let Some(seen) = view(ctx, &idp) else { return Requirement::Missing(Lack::Idp) };
     let Some(holder) = world.holder(&Relation::UserLink { idp, user: user.to_owned() }) else {
         return Requirement::Missing(Lack::Link);
     };

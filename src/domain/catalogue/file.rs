@@ -122,7 +122,7 @@ fn strategy_type(name: &str, node: &Node) -> Result<StrategyType, CatalogueError
             allows_implicit_signup: fields.capability("allowsImplicitSignup")?,
         },
         required_config: fields.list("requiredConfig", config_key)?,
-        required_secret_keys: fields.list("requiredSecretKeys", key)?,
+        required_secret_keys: fields.list("requiredSecretKeys", secret_key)?,
     };
     no_key_twice(&place, &of)?;
     Ok(of)
@@ -201,8 +201,19 @@ fn key(place: &str, node: &Node) -> Result<String, CatalogueError> {
     };
     match node {
         Node::Text(key) if is_key(key) => Ok(key.clone()),
+        // It could look like one all the same.
+        Node::Other | Node::Bool(_) => Err(rule(place, "be a text: put it in quotes")),
         _ => Err(rule(place, "be a text of 1 to 63 letters, digits, '-', '_' and '.'")),
     }
+}
+
+/// A key that a Secret can have.
+fn secret_key(place: &str, node: &Node) -> Result<String, CatalogueError> {
+    let key = key(place, node)?;
+    if key == "." || key.starts_with("..") {
+        return Err(rule(place, "be a key that a Secret can have: neither '.' nor one that starts with '..'"));
+    }
+    Ok(key)
 }
 
 /// A key is either a secret or none.

@@ -136,7 +136,7 @@ fn with(more: &str) -> String {
 #[case::anchor("types: &a {}\n", "line 1, column 11: anchors and aliases must be written out")]
 #[case::alias("types: *a\n", "line 1, column 8: anchors and aliases must be written out")]
 #[case::merge("types:\n  <<: {}\n", "line 2, column 3: merge keys ('<<') must be written out")]
-#[case::tag("types: !mine {}", "line 1, column 14: tags must be left out")]
+#[case::tag("types: !mine {}", "line 1, column 14: tags but YAML's own must be left out")]
 #[case::list_as_a_key("types: {? [a] : b}", "line 1, column 11: it must be YAML of mappings, lists and texts")]
 #[case::null_as_a_key("types: {~: {}}", "line 1, column 9: it must be YAML of mappings, lists and texts")]
 #[case::deep(
@@ -196,8 +196,8 @@ fn with(more: &str) -> String {
     "types.a.requiredConfig[0].key must be a text of 1 to 63 letters, digits, '-', '_' and '.'"
 )]
 #[case::config_number(
-    with("requiredConfig: [{key: 1}]"),
-    "types.a.requiredConfig[0].key must be a text of 1 to 63 letters, digits, '-', '_' and '.'"
+    with("requiredConfig: [{key: 1e3}]"),
+    "types.a.requiredConfig[0].key must be a text: put it in quotes"
 )]
 #[case::config_slash(
     with("requiredConfig: [{key: a/b}]"),
@@ -227,6 +227,14 @@ fn with(more: &str) -> String {
 #[case::secret_of_64(
     with(&format!("requiredSecretKeys: [{}]", "x".repeat(64))),
     "types.a.requiredSecretKeys[0] must be a text of 1 to 63 letters, digits, '-', '_' and '.'"
+)]
+#[case::secret_bool(
+    with("requiredSecretKeys: [true]"),
+    "types.a.requiredSecretKeys[0] must be a text: put it in quotes"
+)]
+#[case::secret_dots(
+    with("requiredSecretKeys: [..a]"),
+    "types.a.requiredSecretKeys[0] must be a key that a Secret can have: neither '.' nor one that starts with '..'"
 )]
 #[case::secret_mapping(
     with("requiredSecretKeys: [{key: a}]"),

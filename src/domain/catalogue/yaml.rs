@@ -42,7 +42,7 @@ pub enum Node {
 ///
 /// # Errors
 /// When it is none, or uses what parsers differ about or what makes a small file large: keys that stand twice, anchors,
-/// tags, merge keys, a second document.
+/// tags but YAML's own, merge keys, a second document.
 pub fn read(text: &str) -> Result<Node, CatalogueError> {
     from_str_with_options(text, strict()).map_err(|error| told(&error))
 }
@@ -73,7 +73,7 @@ fn told(error: &Error) -> CatalogueError {
         Error::MultipleDocuments { .. } => "a second document must be left out".to_owned(),
         Error::DuplicateMappingKey { .. } => "a key must not stand twice".to_owned(),
         Error::MergeKeyNotAllowed { .. } => "merge keys ('<<') must be written out".to_owned(),
-        Error::UnsupportedTag { .. } => "tags must be left out".to_owned(),
+        Error::UnsupportedTag { .. } => "tags but YAML's own must be left out".to_owned(),
         Error::UnknownAnchor { .. }
         | Error::Budget { breach: BudgetBreach::Anchors { .. } | BudgetBreach::Aliases { .. }, .. } => {
             "anchors and aliases must be written out".to_owned()

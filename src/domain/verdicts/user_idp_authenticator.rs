@@ -169,7 +169,7 @@ impl Missing {
             Lack::Idp => format!("'{idp}' does not exist"),
             Lack::Link => format!("'{idp}' has no UserIdpAuthenticator of this userId"),
             Lack::Ready => format!("that of '{idp}' is not ready, see its status"),
-            Lack::Unique => format!("that of '{idp}' lost its idpUserId to an older one"),
+            Lack::Unique => format!("that of '{idp}' has lost to an older one, see its status"),
         }
     }
 }
@@ -193,7 +193,7 @@ pub fn missing_linked_identity(missing: &[Missing]) -> Option<Problem> {
     let problem = Problem {
         reason,
         message: format!(
-            "requires must name IdentityProviders that the user is linked to: {}; mend that, or remove it from requires",
+            "requires must name IdentityProviders that the user is linked to, so mend that or remove it from requires: {}",
             told.join("; ")
         ),
         weight: Weight::Waits,
@@ -228,9 +228,9 @@ mod tests {
         let problem = missing_linked_identity(&missing.collect::<Vec<_>>()).unwrap();
         assert_eq!(
             problem.message,
-            "requires must name IdentityProviders that the user is linked to: 'a' does not exist; 'b' has no \
-             UserIdpAuthenticator of this userId; that of 'c' is not ready, see its status; that of 'd' lost its idpUserId \
-             to an older one; mend that, or remove it from requires"
+            "requires must name IdentityProviders that the user is linked to, so mend that or remove it from requires: 'a' \
+             does not exist; 'b' has no UserIdpAuthenticator of this userId; that of 'c' is not ready, see its status; that \
+             of 'd' has lost to an older one, see its status"
         );
         let told: Vec<_> =
             problem.faults.iter().map(|fault| (fault.http, &*fault.code, fault.title, &*fault.pointer)).collect();

@@ -138,8 +138,8 @@ async fn an_identity_provider_that_is_being_deleted_is_none() {
                 json!({ "requires": [{ "name": "going" }] }),
                 Answer::new(
                     "False MissingLinkedIdentity Reconciling",
-                    "requires must name IdentityProviders that the user is linked to: 'going' does not exist; mend that, or \
-                     remove it from requires",
+                    "requires must name IdentityProviders that the user is linked to, so mend that or remove it \
+                     from requires: 'going' does not exist",
                     &["401 missing-linked-identity /spec/requires/0/name"],
                 ),
             ),
@@ -188,7 +188,7 @@ async fn links_say_what_older_ones_have_and_which_identities_are_missing() {
     let requires = |names: &[&str]| names.iter().map(|name| json!({ "name": name })).collect::<Value>();
     let missing = |what: &str, errors: &[&str]| {
         let message = format!(
-            "requires must name IdentityProviders that the user is linked to: {what}; mend that, or remove it from requires"
+            "requires must name IdentityProviders that the user is linked to, so mend that or remove it from requires: {what}"
         );
         Answer::new("False MissingLinkedIdentity Reconciling", &message, errors)
     };

@@ -114,8 +114,7 @@ async fn of_their_settings() {
     let nowhere = "configSecretRef must name a Secret of this namespace: there is none of the name 'nowhere'";
     let exposed = |key: &str| {
         format!(
-            "config.{key} must be moved to the Secret of configSecretRef, and its value be replaced: whoever may read this \
-             object has seen it"
+            "config.{key} must be moved to the Secret of configSecretRef; if it is a secret, its value must be replaced"
         )
     };
     let ready = || Answer::new("True Ready", IN_FORCE, &[]);

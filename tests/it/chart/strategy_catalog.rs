@@ -54,12 +54,18 @@ fn without_types_there_is_neither_file_nor_volume_nor_flag() {
     assert!(release.object("Deployment")["spec"]["template"]["spec"]["volumes"].is_null());
 }
 
-/// What the program would refuse, the schema of values does before, but for a key that is both secret and none.
+/// What the program would refuse, Helm does before.
 #[rstest]
 #[case::quoted("strategyCatalog.a.canSync=yes")]
 #[case::key_empty("strategyCatalog.a.requiredSecretKeys={}")]
 #[case::key_slash("strategyCatalog.a.requiredSecretKeys={a/b}")]
 #[case::key_twice("strategyCatalog.a.requiredSecretKeys={a,a}")]
+#[case::key_of_no_secret("strategyCatalog.a.requiredSecretKeys={..a}")]
+#[case::key_dot("strategyCatalog.a.requiredSecretKeys={.}")]
+#[case::key_both("strategyCatalog.a.requiredConfig[0].key=a,strategyCatalog.a.requiredSecretKeys={a}")]
+#[case::key_twice_in_two_formats(
+    "strategyCatalog.a.requiredConfig[0].key=a,strategyCatalog.a.requiredConfig[0].format=url,strategyCatalog.a.requiredConfig[1].key=a"
+)]
 #[case::config_text("strategyCatalog.a.requiredConfig={root-url}")]
 #[case::config_without_key("strategyCatalog.a.requiredConfig[0].format=url")]
 #[case::format("strategyCatalog.a.requiredConfig[0].key=a,strategyCatalog.a.requiredConfig[0].format=uri")]

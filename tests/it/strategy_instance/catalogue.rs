@@ -103,10 +103,8 @@ async fn types_come_change_and_go_with_the_file_and_a_bad_file_changes_nothing()
     ] {
         assert!(log.contains(told), "no {told} in\n{log}");
     }
-    scene.merge::<StrategyInstance>("gitlab", json!({ "metadata": { "labels": { "look": "again" } } })).await;
     scene.apply::<StrategyInstance>("late", json!({ "type": "gitlab" })).await;
     scene.verdict::<StrategyInstance>("late", "False", "InvalidConfig").await;
-    scene.verdict::<StrategyInstance>("gitlab", "True", "Ready").await;
 
     // Good again, without the type.
     mount.update(&volume(" {}"));

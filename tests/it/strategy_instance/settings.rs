@@ -138,3 +138,21 @@ async fn no_value_is_told() {
         assert_eq!(needles.found_in(&text), BTreeSet::new(), "{place}");
     }
 }
+
+#[tokio::test]
+async fn a_secret_is_read_only_where_its_keys_matter() {
+    let scene = Scene::new("settings").await;
+    let operator = scene.operator().await;
+    scene.secret_with("settings", &[("clientId", "x")]).await;
+    let named = |type_: &str| json!({ "type": type_, "configSecretRef": { "name": "settings" } });
+    scene.apply::<StrategyInstance>("needs-none", named("userpass")).await;
+    scene.apply::<StrategyInstance>("wrong-anyway", named("jira")).await;
+    scene.verdict::<StrategyInstance>("needs-none", "True", "Ready").await;
+    scene.verdict::<StrategyInstance>("wrong-anyway", "False", "InvalidConfig").await;
+    let reads =
+        async || operator.metric("idp_operator_api_requests_total", &["verb=\"get\"", "kind=\"secrets\""]).await;
+    assert!(reads().await < 0.5);
+    scene.apply::<StrategyInstance>("needs-two", named("github")).await;
+    scene.verdict::<StrategyInstance>("needs-two", "False", "ConfigSecretNotFound").await;
+    assert!(reads().await > 0.5);
+}

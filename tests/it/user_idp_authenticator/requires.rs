@@ -16,7 +16,7 @@ use crate::support::{
 /// Waits until this link lacks identities, with this said of them.
 async fn lacks(scene: &Scene, name: &str, what: &str) -> UserIdpAuthenticator {
     let message = format!(
-        "requires must name IdentityProviders that the user is linked to: {what}; mend that, or remove it from requires"
+        "requires must name IdentityProviders that the user is linked to, so mend that or remove it from requires: {what}"
     );
     let is_told = |link: &UserIdpAuthenticator| {
         let core = core(link);
@@ -156,7 +156,7 @@ async fn a_required_identity_counts_while_its_link_holds_it() {
     scene.verdict::<UserIdpAuthenticator>("mini-at-hub", "False", "AlreadyLinked").await;
     scene.verdict::<UserIdpAuthenticator>("mini-again", "False", "UserAlreadyLinked").await;
     scene.apply::<UserIdpAuthenticator>("mini", requiring(by_ref("1", "login", "mini"), &["hub"])).await;
-    lacks(&scene, "mini", "that of 'hub' lost its idpUserId to an older one").await;
+    lacks(&scene, "mini", "that of 'hub' has lost to an older one, see its status").await;
     let operator = a_restart_writes_nothing(&scene, operator).await;
     scene.delete::<UserIdpAuthenticator>("holder").await;
     is_set(&scene, "mini").await;
