@@ -151,6 +151,8 @@ async fn nobody_s_ids_are_told_by_logs_events_metrics_or_statuses_whatever_becom
     scene.merge::<UserIdpAuthenticator>("good", json!({ "spec": { "suspend": false } })).await;
     scene.verdict::<UserIdpAuthenticator>("closed", "True", "IdentitySet").await;
     spoil(&scene, &operator, "good", &people.secret("suspend")).await;
+    // It may be as old as the others, to the second.
+    scene.delete::<UserIdpAuthenticator>("same-both").await;
     scene.delete::<UserIdpAuthenticator>("good").await;
     scene.verdict::<UserIdpAuthenticator>("same-id", "True", "IdentitySet").await;
     scene.verdict::<UserIdpAuthenticator>("same-user", "True", "IdentitySet").await;
