@@ -14,6 +14,7 @@ pub mod strategy_instance;
 mod strategy_rules;
 pub mod tenant_jwt_secret;
 mod tenant_rules;
+pub mod text;
 pub mod user_idp_authenticator;
 
 pub use identity_provider::{IdentityProvider, IdentityProviderSpec, IdentityProviderStatus};

@@ -1,8 +1,12 @@
 //! What every kind's status has: conditions, and the seeds' errors for machines.
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
-use schemars::JsonSchema;
+use std::borrow::Cow;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{self, Time};
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
+
+use super::text::Text;
 
 /// Condition types that every kind shares.
 pub mod condition {
@@ -49,6 +53,36 @@ impl StatusCore {
     #[must_use]
     pub fn generation(&self) -> i64 {
         self.observed_generation.unwrap_or(-1)
+    }
+}
+
+/// A `metav1.Condition`, whose texts are kept once for all objects: they are most of what an object takes of memory.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct Condition {
+    /// When `status` last changed.
+    pub last_transition_time: Time,
+    /// For people: what was found.
+    pub message: Text,
+    /// The `metadata.generation` that it speaks of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// For machines: why.
+    pub reason: Text,
+    /// `True`, `False` or `Unknown`.
+    pub status: Text,
+    /// What it is about; once in a status.
+    #[serde(rename = "type")]
+    pub type_: Text,
+}
+
+impl JsonSchema for Condition {
+    fn schema_name() -> Cow<'static, str> {
+        v1::Condition::schema_name()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        v1::Condition::json_schema(generator)
     }
 }
 

@@ -269,7 +269,7 @@ impl Fetcher {
 type Fetched = Result<KeySet, (KeysError, Option<Duration>)>;
 
 fn labels(key: &ObjectKey) -> NameLabels {
-    NameLabels { namespace: key.namespace.clone(), name: key.name.clone() }
+    NameLabels { namespace: key.namespace.to_string(), name: key.name.to_string() }
 }
 
 impl Known {

@@ -1,25 +1,30 @@
 //! Names of objects and kinds, as maps, queues and metrics use them.
 
-use kube::{Resource, ResourceExt as _};
+use kube::Resource;
 
-/// Namespace and name of an object.
+use crate::api::text::Text;
+
+/// Namespace and name of an object. Many tables have them: so they stand in memory once.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ObjectKey {
     /// `metadata.namespace`
-    pub namespace: String,
+    pub namespace: Text,
     /// `metadata.name`
-    pub name: String,
+    pub name: Text,
 }
 
 impl ObjectKey {
     /// A key.
-    pub fn new(namespace: impl Into<String>, name: impl Into<String>) -> Self {
-        Self { namespace: namespace.into(), name: name.into() }
+    pub fn new(namespace: impl AsRef<str>, name: impl AsRef<str>) -> Self {
+        Self { namespace: Text::shared(namespace.as_ref()), name: Text::shared(name.as_ref()) }
     }
 
     /// The key of this object.
     pub fn of<K: Resource>(object: &K) -> Self {
-        Self::new(object.namespace().unwrap_or_default(), object.name_any())
+        let meta = object.meta();
+        // Named by the API server, if not by the user.
+        let name = meta.name.as_deref().or(meta.generate_name.as_deref());
+        Self::new(meta.namespace.as_deref().unwrap_or_default(), name.unwrap_or_default())
     }
 }
 

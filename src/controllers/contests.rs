@@ -14,7 +14,7 @@ use super::{
     world::{Relation, World},
 };
 use crate::{
-    api::{TenantJwtSecret, UserIdpAuthenticator},
+    api::{TenantJwtSecret, UserIdpAuthenticator, text::Text},
     cluster::{
         index::Index,
         key::{ObjectKey, Request},
@@ -27,7 +27,7 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 struct Contender {
     created: Option<Timestamp>,
-    uid: String,
+    uid: Text,
     request: Request,
 }
 
@@ -35,7 +35,7 @@ impl Contender {
     fn of<K: Managed>(object: &K) -> Self {
         Self {
             created: object.creation_timestamp().map(|created| created.0),
-            uid: object.uid().unwrap_or_default(),
+            uid: Text::shared(object.meta().uid.as_deref().unwrap_or_default()),
             request: World::request::<K>(object.key()),
         }
     }
@@ -122,20 +122,20 @@ impl Contests {
     #[must_use]
     pub fn holder(&self, contest: &Relation) -> Option<Holder> {
         let holder = self.index.get(contest).next()?;
-        let holds_all = self.index.keys(holder).iter().all(|other| self.index.get(other).next() == Some(holder));
+        let holds_all = self.index.keys(holder).all(|other| self.index.get(other).next() == Some(holder));
         Some(Holder { key: holder.request.key.clone(), holds_all })
     }
 
     /// What the object of this name contends for.
     #[must_use]
     pub fn of(&self, request: &Request) -> Vec<Relation> {
-        self.contenders.get(request).map(|contender| self.index.keys(contender).to_vec()).unwrap_or_default()
+        self.contenders.get(request).map(|contender| self.index.keys(contender).cloned().collect()).unwrap_or_default()
     }
 
     /// UID of the object of this name, if it takes part.
     #[must_use]
     pub fn uid(&self, request: &Request) -> Option<String> {
-        self.contenders.get(request).map(|contender| contender.uid.clone())
+        self.contenders.get(request).map(|contender| contender.uid.to_string())
     }
 
     /// The object of this name changed, came or went. One that is being deleted holds nothing.
@@ -154,7 +154,7 @@ impl Contests {
     /// holds must not become somebody else's by a field that we don't know.
     pub fn unread(&mut self, request: &Request, meta: &ObjectMeta) -> Stir {
         let is_same =
-            |contender: &Contender| meta.deletion_timestamp.is_none() && meta.uid.as_ref() == Some(&contender.uid);
+            |contender: &Contender| meta.deletion_timestamp.is_none() && meta.uid.as_deref() == Some(&contender.uid);
         if self.contenders.get(request).is_some_and(is_same) { Stir::default() } else { self.leave(request) }
     }
 
@@ -188,7 +188,7 @@ impl Contests {
         let mut stir = Stir::default();
         for object in objects {
             let (contender, wanted) = (Contender::of(object.as_ref()), object.contests(&self.facts));
-            if self.index.keys(&contender) != wanted {
+            if !self.index.keys(&contender).eq(&wanted) {
                 stir = stir.and(self.enter(&contender, wanted));
                 stir.contenders.push(contender.request);
             }
@@ -204,7 +204,7 @@ impl Contests {
     ///
     /// What it took part in before is what the index says: judged anew it could be something else, as facts change.
     fn enter(&mut self, contender: &Contender, wanted: Vec<Relation>) -> Stir {
-        let before = self.index.keys(contender).to_vec();
+        let before: Vec<Relation> = self.index.keys(contender).cloned().collect();
         if before == wanted {
             return Stir::default();
         }
@@ -221,13 +221,13 @@ impl Contests {
             if contest.losers_know_its_holder() {
                 stir.contenders.extend(self.index.get(contest).map(|party| party.request.clone()));
             } else {
-                let is_party = |old: &&Contender| self.index.keys(old).contains(contest);
+                let is_party = |old: &&Contender| self.index.keys(old).any(|key| key == contest);
                 let parties = new.into_iter().chain(old.as_ref().filter(is_party));
                 stir.contenders.extend(parties.map(|party| party.request.clone()));
             }
             stir.contests.insert(contest.clone());
             for changed in new.into_iter().chain(&old) {
-                stir.contests.extend(self.index.keys(changed).iter().cloned());
+                stir.contests.extend(self.index.keys(changed).cloned());
             }
         }
         stir

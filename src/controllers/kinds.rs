@@ -80,7 +80,7 @@ pub trait Managed:
 
     /// Another object of its namespace.
     fn sibling(&self, name: &str) -> ObjectKey {
-        ObjectKey::new(self.namespace().unwrap_or_default(), name)
+        ObjectKey::new(self.meta().namespace.as_deref().unwrap_or_default(), name)
     }
 }
 

@@ -225,17 +225,18 @@ fn verdict_change(old: &StatusCore, new: &StatusCore) -> Option<Notice> {
     };
     is_news.then(|| Notice {
         warning: ready.status != "True",
-        reason: ready.reason.clone(),
-        note: ready.message.clone(),
+        reason: ready.reason.to_string(),
+        note: ready.message.to_string(),
     })
 }
 
 #[cfg(test)]
 mod tests {
-    use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
     use rstest::rstest;
 
     use super::*;
+    use crate::api::status::Condition;
 
     #[tokio::test]
     async fn who_was_overtaken_looks_again_with_live_reads_and_gives_up_at_the_third_time() {
@@ -261,7 +262,7 @@ mod tests {
             type_: "Ready".into(),
             status: status.into(),
             reason: reason.into(),
-            message: format!("because {reason}"),
+            message: format!("because {reason}").into(),
             observed_generation: Some(1),
             last_transition_time: Time(jiff::Timestamp::UNIX_EPOCH),
         });

@@ -17,9 +17,12 @@ use std::{
 use futures::Stream;
 
 use super::world::Relation;
-use crate::cluster::{
-    key::{Kind, ObjectKey},
-    sync::lock,
+use crate::{
+    api::text::Text,
+    cluster::{
+        key::{Kind, ObjectKey},
+        sync::lock,
+    },
 };
 
 /// Why an object is looked at.
@@ -113,8 +116,8 @@ impl Stream for Requests {
 
 #[derive(Default)]
 struct Waiting {
-    changed: Turns<String, Lane<ObjectKey>>,
-    background: Turns<String, Turns<Cause, Lane<ObjectKey>>>,
+    changed: Turns<Text, Lane<ObjectKey>>,
+    background: Turns<Text, Turns<Cause, Lane<ObjectKey>>>,
     is_background_s_turn: bool,
     given_out: HashSet<ObjectKey>,
     room: usize,
@@ -245,7 +248,7 @@ impl Requests {
             waiting.given_out.clear();
             waiting.pop()
         };
-        std::iter::from_fn(next).map(|key| key.name).collect()
+        std::iter::from_fn(next).map(|key| key.name.to_string()).collect()
     }
 }
 
@@ -288,7 +291,7 @@ mod tests {
         for number in 0..4 {
             queue.push(&Cause::Itself, &key("a", number));
         }
-        let mut next = || requests.next().now_or_never().flatten().map(|key| key.name);
+        let mut next = || requests.next().now_or_never().flatten().map(|key| key.name.to_string());
         assert_eq!([next(), next(), next()], [Some("0".into()), Some("1".into()), None]);
         queue.ended(&key("a", 1));
         assert_eq!([next(), next()], [Some("2".into()), None]);

@@ -96,8 +96,8 @@ fn tell_unreadable<K: Managed>(ctx: &Context, object: &InvalidObject) -> ObjectK
         let expected = object.error.rsplit_once("expected").map_or("another schema", |(_, expected)| expected.trim());
         tracing::error!(
             kind,
-            namespace = key.namespace,
-            name = key.name,
+            namespace = key.namespace.as_str(),
+            name = key.name.as_str(),
             expected,
             "object can't be read: is its CustomResourceDefinition of this version?"
         );
@@ -135,7 +135,7 @@ pub fn on_namespace(ctx: &Context, change: Change<PartialObjectMeta<Namespace>>)
             let annotation = namespace.annotations().get(labels::TENANTS);
             (namespace.name_any(), annotation.map(|annotation| Claims::parse(annotation)).unwrap_or_default())
         }
-        Change::Deleted(key) => (key.name, Claims::default()),
+        Change::Deleted(key) => (key.name.to_string(), Claims::default()),
     };
     ctx.world.claim(&name, claims);
 }

@@ -1,10 +1,10 @@
 //! The shared part of a status, from a judgement.
 
 use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use crate::{
-    api::status::{ErrorObject, ErrorSource, StatusCore, condition},
+    api::status::{Condition, ErrorObject, ErrorSource, StatusCore, condition},
     domain::{
         digest::sha256_hex,
         reasons::CommonReason,
@@ -95,10 +95,10 @@ impl Writer<'_> {
             .filter(|before| before.status == status)
             .map_or_else(|| Time(self.subject.now), |before| before.last_transition_time.clone());
         Condition {
-            type_: type_.to_owned(),
-            status: status.to_owned(),
-            reason: reason.to_owned(),
-            message: truncate(message, MAX_MESSAGE),
+            type_: type_.into(),
+            status: status.into(),
+            reason: reason.into(),
+            message: truncate(message, MAX_MESSAGE).into(),
             observed_generation: Some(self.subject.generation),
             last_transition_time: since,
         }

@@ -21,7 +21,6 @@ use crate::{
     },
     cluster::{
         gate::Gate,
-        key::ObjectKey,
         metrics::{NameLabels, ObjectLabels},
         sync::lock,
     },
@@ -98,8 +97,9 @@ fn foresee_rotations(ctx: &Context) {
     metric.clear();
     for object in TenantJwtSecret::objects(&ctx.world).store().state() {
         if let Some(next) = object.status.as_ref().and_then(|status| status.next_rotation_time.as_ref()) {
-            let ObjectKey { namespace, name } = object.key();
-            metric.get_or_create(&NameLabels { namespace, name }).set(next.0.as_second());
+            let key = object.key();
+            let labels = NameLabels { namespace: key.namespace.to_string(), name: key.name.to_string() };
+            metric.get_or_create(&labels).set(next.0.as_second());
         }
     }
 }

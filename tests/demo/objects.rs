@@ -4,12 +4,9 @@ use std::collections::BTreeMap;
 
 use idp_operator::api::{
     IdentityProvider, StrategyInstance, TenantJwtSecret, UserIdpAuthenticator, labels,
-    status::{StatusCore, condition},
+    status::{Condition, StatusCore, condition},
 };
-use k8s_openapi::{
-    api::core::v1::{ConfigMap, Secret},
-    apimachinery::pkg::apis::meta::v1::Condition,
-};
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::{
     Api, Client, ResourceExt,
     api::{ApiResource, DynamicObject, ListParams},

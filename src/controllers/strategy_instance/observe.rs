@@ -20,7 +20,7 @@ use crate::{
 /// When calls to the API server fail.
 pub async fn observe(object: &StrategyInstance, ctx: &Context, reads: Reads) -> Result<Observed, Error> {
     let catalogue = ctx.catalogue.now();
-    let rival = ctx.world.rival(object).map(|rival| rival.name);
+    let rival = ctx.world.rival(object).map(|rival| rival.name.to_string());
     let secret = match catalogue.get(&object.spec.type_) {
         // What the manifest alone shows is told whether the Secret can be read or not.
         Some(of) if rival.is_none() && strategy_config::faults(&object.spec, of).is_empty() => {

@@ -56,7 +56,7 @@ async fn live(ctx: &Context, key: &ObjectKey, version: &str) -> Result<Secret, E
     let existing: Option<Secret> = child::get(&ctx.client, key).await?;
     existing
         .filter(|existing| existing.metadata.resource_version.as_deref() == Some(version))
-        .ok_or_else(|| Error::Raced { kind: Secret::KIND, name: key.name.clone() })
+        .ok_or_else(|| Error::Raced { kind: Secret::KIND, name: key.name.to_string() })
 }
 
 /// The output after the plan was carried out on the existing one.

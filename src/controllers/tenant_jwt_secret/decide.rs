@@ -73,8 +73,8 @@ fn mode(object: &TenantJwtSecret, seen: &Observed) -> (Mode, Option<TenantProble
         return (held, Some(TenantProblem::TenantNotClaimed));
     }
     if let Some(rival) = &seen.rival {
-        let is_near = object.namespace().as_ref() == Some(&rival.key.namespace);
-        let holder = is_near.then(|| rival.key.name.clone());
+        let is_near = object.metadata.namespace.as_deref() == Some(&rival.key.namespace);
+        let holder = is_near.then(|| rival.key.name.to_string());
         return (held, Some(TenantProblem::TenantConflict { holder }));
     }
     let Some(algorithm) = object.spec.signing_algorithm else {

@@ -119,7 +119,7 @@ fn has_other_owner(object: &TenantJwtSecret, ctx: &Context, output: Option<&Outp
 }
 
 fn rival(object: &TenantJwtSecret, ctx: &Context, key: ObjectKey) -> Rival {
-    let is_near = object.namespace().as_ref() == Some(&key.namespace);
+    let is_near = object.metadata.namespace.as_deref() == Some(&key.namespace);
     let rival = ctx.world.tenant_jwt_secrets.known(&key);
     // Of one that can't be read any more nobody knows.
     let has_same = rival.is_none_or(|rival| desired::secret::name(&rival) == desired::secret::name(object));

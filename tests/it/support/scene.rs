@@ -60,7 +60,7 @@ pub fn ready<K: Ours>(object: &K) -> Option<(String, String, String)> {
     let core = object.status()?.core();
     let condition = core.condition("Ready")?;
     (core.observed_generation == object.meta().generation)
-        .then(|| (condition.status.clone(), condition.reason.clone(), condition.message.clone()))
+        .then(|| (condition.status.to_string(), condition.reason.to_string(), condition.message.to_string()))
 }
 
 impl Scene {

@@ -163,7 +163,7 @@ async fn uniqueness_is_told_whenever_the_identity_provider_exists() {
     let unique = |link: &UserIdpAuthenticator| {
         let core = core(link);
         let condition = core.condition("LinkUnique").unwrap();
-        (condition.status.clone(), condition.reason.clone())
+        (condition.status.to_string(), condition.reason.to_string())
     };
     let is = |status: &str, reason: &str| (status.to_owned(), reason.to_owned());
     assert_eq!(unique(&link("IdpNotFound").await), is("Unknown", "NotEvaluated"));
