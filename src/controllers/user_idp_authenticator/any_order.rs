@@ -1,23 +1,86 @@
-//! Whatever comes, changes and goes, in whatever order, and whatever the watches miss until they list again: a link is judged
-//! by what a scan of everything finds, and is woken when that changes. The triggers are the real ones.
+//! Whatever comes, changes and goes, in whatever order, and whatever the watches miss until they list again: once everyone
+//! was looked at who was woken, each link is told what the contract says, and nobody writes again. The triggers, the looks
+//! and the statuses are the real ones; the contract is written out in a model of its own.
 
+mod model;
 mod sim;
+mod watch;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::observe::observe;
 use crate::cluster::key::Kind;
 use sim::Sim;
 
 /// What happens. While a watch has a gap, nothing of its kind is told until it lists again.
 #[derive(Clone, Debug)]
 enum Happens {
-    Idp { name: u8, is_another: bool, new: Option<Value> },
+    Idp { name: u8, is_another: bool, new: Option<NewIdp> },
+    IdpEdit { name: u8, edit: IdpEdit },
     Link { name: u8, is_another: bool, age: u8, new: Option<NewLink> },
+    LinkEdit { name: u8, suspend: bool },
     Gap { kind: Kind, is_open: bool },
+}
+
+#[derive(Clone, Debug)]
+struct NewIdp {
+    is_inactive: bool,
+    allows_linking: bool,
+    suspend: bool,
+    is_going: bool,
+    told: IdpTold,
+}
+
+/// What an `IdentityProvider`'s status says.
+#[derive(Clone, Debug)]
+enum IdpTold {
+    Nothing,
+    /// `Ready` is Unknown from the start: calls failed, or it was suspended.
+    Failed,
+    Verdict {
+        active: &'static str,
+        ready: &'static str,
+        stalled: bool,
+    },
+}
+
+impl NewIdp {
+    fn conditions(&self) -> Vec<Value> {
+        let told = match self.told {
+            IdpTold::Nothing => vec![],
+            IdpTold::Failed => vec![("Ready", "Unknown"), ("Reconciling", "True")],
+            IdpTold::Verdict { active, ready, stalled } => {
+                let why = (ready != "True").then_some((if stalled { "Stalled" } else { "Reconciling" }, "True"));
+                [("Ready", ready), ("Active", active)].into_iter().chain(why).collect()
+            }
+        };
+        let condition = |(type_, status)| json!({ "type": type_, "status": status, "reason": "X", "message": "", "lastTransitionTime": "2026-01-01T00:00:00Z" });
+        told.into_iter().map(condition).collect()
+    }
+}
+
+/// One thing of an `IdentityProvider` is another, and nothing else.
+#[derive(Clone, Debug)]
+enum IdpEdit {
+    State { is_inactive: bool },
+    Linking { is_allowed: bool },
+    Suspend(bool),
+    Going,
+    Told(IdpTold),
+}
+
+impl IdpEdit {
+    fn of(self, old: NewIdp) -> NewIdp {
+        match self {
+            Self::State { is_inactive } => NewIdp { is_inactive, ..old },
+            Self::Linking { is_allowed } => NewIdp { allows_linking: is_allowed, ..old },
+            Self::Suspend(suspend) => NewIdp { suspend, ..old },
+            Self::Going => NewIdp { is_going: true, ..old },
+            Self::Told(told) => NewIdp { told, ..old },
+        }
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -27,67 +90,86 @@ struct NewLink {
     by_id: bool,
     id: u8,
     requires: BTreeSet<u8>,
-    rest: Value,
+    suspend: bool,
+    is_going: bool,
     is_readable: bool,
 }
 
-fn condition(type_: &str, status: &str) -> Value {
-    json!({ "type": type_, "status": status, "reason": "IdpNotReady", "message": "", "lastTransitionTime": "2026-01-01T00:00:00Z" })
+fn idp_told() -> impl Strategy<Value = IdpTold> {
+    let verdict = |active: &'static str, ready: &'static str, stalled| IdpTold::Verdict { active, ready, stalled };
+    prop_oneof![
+        6 => Just(verdict("True", "True", false)),
+        2 => any::<bool>().prop_map(move |stalled| verdict("True", "False", stalled)),
+        3 => any::<bool>().prop_map(move |is_active| verdict(if is_active { "True" } else { "False" }, "Unknown", false)),
+        1 => Just(verdict("False", "True", false)),
+        1 => Just(IdpTold::Nothing),
+        1 => Just(IdpTold::Failed),
+    ]
 }
 
-/// `spec.suspend`, `metadata.deletionTimestamp` and these conditions, each or not.
-fn rest(conditions: &'static [(&'static str, &'static str)]) -> impl Strategy<Value = Value> {
-    let told = proptest::sample::subsequence(conditions, 0..=conditions.len());
-    (proptest::bool::weighted(0.2), proptest::bool::weighted(0.1), told).prop_map(|(suspend, is_going, told)| {
-        let told: Vec<Value> = told.into_iter().map(|(type_, status)| condition(type_, status)).collect();
-        let going = is_going.then_some("2026-01-01T00:00:00Z");
-        json!({ "suspend": suspend, "going": going, "conditions": told })
-    })
+fn idp() -> impl Strategy<Value = Happens> {
+    let seldom = proptest::bool::weighted;
+    let new = (seldom(0.15), seldom(0.8), seldom(0.15), seldom(0.1), idp_told());
+    let new = new.prop_map(|(is_inactive, allows_linking, suspend, is_going, told)| NewIdp {
+        is_inactive,
+        allows_linking,
+        suspend,
+        is_going,
+        told,
+    });
+    (0u8..3, proptest::bool::weighted(0.3), proptest::option::weighted(0.8, new))
+        .prop_map(|(name, is_another, new)| Happens::Idp { name, is_another, new })
 }
 
-fn happens() -> impl Strategy<Value = Happens> {
-    const IDP: &[(&str, &str)] =
-        &[("Active", "True"), ("Ready", "True"), ("Ready", "False"), ("Ready", "Unknown"), ("Stalled", "True")];
-    const LINK: &[(&str, &str)] = &[("Ready", "False"), ("IdentityProviderReady", "True"), ("LinkUnique", "True")];
-    let idp = (0u8..3, proptest::bool::weighted(0.3), proptest::option::weighted(0.8, rest(IDP)))
-        .prop_map(|(name, is_another, new)| Happens::Idp { name, is_another, new });
+fn idp_edit() -> impl Strategy<Value = Happens> {
+    let edit = prop_oneof![
+        2 => any::<bool>().prop_map(|is_inactive| IdpEdit::State { is_inactive }),
+        2 => any::<bool>().prop_map(|is_allowed| IdpEdit::Linking { is_allowed }),
+        3 => any::<bool>().prop_map(IdpEdit::Suspend),
+        1 => Just(IdpEdit::Going),
+        6 => idp_told().prop_map(IdpEdit::Told),
+    ];
+    (0u8..3, edit).prop_map(|(name, edit)| Happens::IdpEdit { name, edit })
+}
+
+fn link() -> impl Strategy<Value = Happens> {
+    let seldom = proptest::bool::weighted;
     let requires = proptest::collection::btree_set(0u8..3, 0..3);
-    let link = (0u8..2, 0u8..3, any::<bool>(), 0u8..2, requires, rest(LINK), proptest::bool::weighted(0.9));
-    let link = link.prop_map(|(user, idp, by_id, id, requires, rest, is_readable)| NewLink {
+    let new = (0u8..2, 0u8..3, any::<bool>(), 0u8..2, requires, seldom(0.15), seldom(0.1), seldom(0.9));
+    let new = new.prop_map(|(user, idp, by_id, id, requires, suspend, is_going, is_readable)| NewLink {
         user,
         idp,
         by_id,
         id,
         requires,
-        rest,
+        suspend,
+        is_going,
         is_readable,
     });
-    let link = (0u8..5, proptest::bool::weighted(0.3), 0u8..3, proptest::option::weighted(0.85, link))
-        .prop_map(|(name, is_another, age, new)| Happens::Link { name, is_another, age, new });
+    (0u8..5, seldom(0.3), 0u8..3, proptest::option::weighted(0.85, new))
+        .prop_map(|(name, is_another, age, new)| Happens::Link { name, is_another, age, new })
+}
+
+fn happens() -> impl Strategy<Value = Happens> {
+    let link_edit = (0u8..5, any::<bool>()).prop_map(|(name, suspend)| Happens::LinkEdit { name, suspend });
     let kind = prop_oneof![Just(Kind::IdentityProvider), Just(Kind::UserIdpAuthenticator)];
     let gap = (kind, proptest::bool::weighted(0.3)).prop_map(|(kind, is_open)| Happens::Gap { kind, is_open });
-    prop_oneof![3 => idp, 6 => link, 1 => gap]
+    prop_oneof![3 => idp(), 5 => idp_edit(), 6 => link(), 2 => link_edit, 1 => gap]
 }
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 512, ..ProptestConfig::default() })]
 
     #[test]
-    fn links_are_judged_by_what_a_scan_finds_and_woken_when_that_changes(
-        steps in proptest::collection::vec(happens(), 1..40)
-    ) {
+    fn links_are_told_what_the_contract_says_and_then_rest(steps in proptest::collection::vec(happens(), 1..40)) {
         let mut sim = Sim::new();
-        let mut before = BTreeMap::new();
         for step in steps {
             sim.step(step);
-            let woken = sim.woken();
-            let after = sim.expected();
-            for (name, expected) in &after {
-                let link = sim.links.told[name].as_ref().unwrap();
-                prop_assert_eq!(&observe(link, &sim.ctx), &expected.1, "{}", name);
-                prop_assert!(before.get(name) == Some(expected) || woken.contains(name), "{} sleeps", name);
+            sim.settle();
+            for (name, (told, expected)) in sim.told_and_expected() {
+                prop_assert_eq!(told, expected, "{}", name);
             }
-            before = after;
+            prop_assert_eq!(sim.restless(), Vec::<String>::new());
         }
         sim.end();
         prop_assert!(sim.ctx.world.is_empty(), "something is left");
