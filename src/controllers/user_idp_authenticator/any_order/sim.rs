@@ -172,9 +172,9 @@ impl Sim {
                 self.idp(name, false, edited);
             }
             Happens::Link { name, is_another, age, new } => self.link(format!("link{name}"), is_another, age, new),
-            Happens::LinkEdit { name, suspend } => {
+            Happens::LinkEdit { name, edit } => {
                 let name = format!("link{name}");
-                let edited = self.asked.1.get(&name).cloned().map(|old| NewLink { suspend, ..old });
+                let edited = self.asked.1.get(&name).cloned().map(|old| edit.of(old));
                 self.link(name, false, 0, edited);
             }
             Happens::Gap { kind: Kind::IdentityProvider, is_open } => self.idps.list(&self.ctx, is_open),
