@@ -3,6 +3,7 @@
 //! and the statuses are the real ones; the contract is written out in a model of its own.
 
 mod model;
+mod named;
 mod sim;
 mod watch;
 
@@ -12,7 +13,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::cluster::key::Kind;
-use sim::Sim;
+use sim::{Sim, settled};
 
 /// What happens. While a watch has a gap, nothing of its kind is told until it lists again.
 #[derive(Clone, Debug)]
@@ -202,12 +203,7 @@ proptest! {
     fn links_are_told_what_the_contract_says_and_then_rest(steps in proptest::collection::vec(happens(), 1..40)) {
         let mut sim = Sim::new();
         for step in (0..3).map(good_idp).chain(steps) {
-            sim.step(step);
-            sim.settle();
-            for (name, (told, expected)) in sim.told_and_expected() {
-                prop_assert_eq!(told, expected, "{}", name);
-            }
-            prop_assert_eq!(sim.restless(), Vec::<String>::new());
+            settled(&mut sim, step)?;
         }
         sim.end();
         prop_assert!(sim.ctx.world.is_empty(), "something is left");

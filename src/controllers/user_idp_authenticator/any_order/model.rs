@@ -50,6 +50,11 @@ impl Told {
         }
     }
 
+    /// `Ready`'s.
+    pub fn reason(&self) -> Option<String> {
+        self.conditions.get("Ready").map(|(_, reason, _)| reason.clone())
+    }
+
     fn set(&mut self, type_: &str, status: &str, reason: &str) {
         self.conditions.insert(type_.into(), (status.into(), reason.into(), self.generation));
     }

@@ -8,6 +8,7 @@ use std::{
 
 use jiff::Timestamp;
 use kube::{Client, Config, ResourceExt as _, api::ObjectMeta};
+use proptest::prelude::*;
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
@@ -163,7 +164,7 @@ impl Sim {
     }
 
     /// Lets it happen.
-    pub fn step(&mut self, happens: Happens) {
+    fn step(&mut self, happens: Happens) {
         match happens {
             Happens::Idp { name, is_another, new } => self.idp(format!("idp{name}"), is_another, new),
             Happens::IdpEdit { name, edit } => {
@@ -195,7 +196,7 @@ impl Sim {
     ///
     /// # Panics
     /// If that takes no end.
-    pub fn settle(&mut self) {
+    fn settle(&mut self) {
         let mut woken = VecDeque::from(self.queue.drain());
         for _ in 0..MOST_LOOKS {
             let Some(name) = woken.pop_front() else { return };
@@ -206,7 +207,7 @@ impl Sim {
     }
 
     /// One look, as the pipeline has it. Returns whether the status is another by it.
-    pub fn look(&mut self, name: &str) -> bool {
+    fn look(&mut self, name: &str) -> bool {
         let world = &self.ctx.world;
         let Some(link) = world.user_idp_authenticators.live(&ObjectKey::new("ns", name)) else { return false };
         let old = link.status.clone().unwrap_or_default();
@@ -255,7 +256,7 @@ impl Sim {
     }
 
     /// Of each live link: what stands in its status, and what the model says. From now on the model remembers that.
-    pub fn told_and_expected(&mut self) -> BTreeMap<String, (Told, Told)> {
+    fn told_and_expected(&mut self) -> BTreeMap<String, (Told, Told)> {
         let live = self.live().into_iter().map(|(name, link)| {
             let status = self.statuses.get(&link.uid().unwrap());
             let is_stale = self.links.is_stale(&name);
@@ -270,7 +271,7 @@ impl Sim {
     }
 
     /// Names of the live links whose status is another after one more look at it.
-    pub fn restless(&mut self) -> Vec<String> {
+    fn restless(&mut self) -> Vec<String> {
         let names = self.live().into_iter().map(|(name, _)| name).filter(|name| !self.links.is_stale(name));
         let names: Vec<String> = names.collect();
         names.into_iter().filter(|name| self.look(name)).collect()
@@ -281,6 +282,23 @@ impl Sim {
         let links = self.links.told.iter().filter_map(|(name, link)| Some((name.clone(), link.as_ref().ok()?.clone())));
         links.filter(|(_, link)| link.metadata.deletion_timestamp.is_none()).collect()
     }
+}
+
+/// Lets it happen, and judges what all links are told in the end.
+///
+/// # Errors
+/// When a link is told anything but what the model says, or would be told something else by one more look. Otherwise
+/// returns the reasons of the live links, by name.
+pub fn settled(sim: &mut Sim, happens: Happens) -> Result<Vec<String>, TestCaseError> {
+    sim.step(happens);
+    sim.settle();
+    let mut reasons = Vec::new();
+    for (name, (told, expected)) in sim.told_and_expected() {
+        reasons.extend(told.reason());
+        prop_assert_eq!(told, expected, "{}", name);
+    }
+    prop_assert_eq!(sim.restless(), Vec::<String>::new(), "told otherwise by one more look");
+    Ok(reasons)
 }
 
 fn object<K: serde::de::DeserializeOwned>(kind: &str, metadata: &Value, spec: &Value, status: &Value) -> K {
