@@ -25,12 +25,18 @@ enum Happens {
     Gap { kind: Kind, is_open: bool },
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Life {
+    Works,
+    Suspended,
+    IsDeleted,
+}
+
 #[derive(Clone, Debug)]
 struct NewIdp {
     is_inactive: bool,
     allows_linking: bool,
-    suspend: bool,
-    is_going: bool,
+    life: Life,
     told: IdpTold,
 }
 
@@ -67,8 +73,7 @@ impl NewIdp {
 enum IdpEdit {
     State { is_inactive: bool },
     Linking { is_allowed: bool },
-    Suspend(bool),
-    Going,
+    Life(Life),
     Told(IdpTold),
 }
 
@@ -77,8 +82,7 @@ impl IdpEdit {
         match self {
             Self::State { is_inactive } => NewIdp { is_inactive, ..old },
             Self::Linking { is_allowed } => NewIdp { allows_linking: is_allowed, ..old },
-            Self::Suspend(suspend) => NewIdp { suspend, ..old },
-            Self::Going => NewIdp { is_going: true, ..old },
+            Self::Life(life) => NewIdp { life, ..old },
             Self::Told(told) => NewIdp { told, ..old },
         }
     }
@@ -91,15 +95,14 @@ struct NewLink {
     by_id: bool,
     id: u8,
     requires: BTreeSet<u8>,
-    suspend: bool,
-    is_going: bool,
+    life: Life,
     is_readable: bool,
 }
 
 /// One thing of a link is another, and nothing else.
 #[derive(Clone, Debug)]
 enum LinkEdit {
-    Suspend(bool),
+    Life(Life),
     Requires(BTreeSet<u8>),
     Readable(bool),
 }
@@ -107,11 +110,15 @@ enum LinkEdit {
 impl LinkEdit {
     fn of(self, old: NewLink) -> NewLink {
         match self {
-            Self::Suspend(suspend) => NewLink { suspend, ..old },
+            Self::Life(life) => NewLink { life, ..old },
             Self::Requires(requires) => NewLink { requires, ..old },
             Self::Readable(is_readable) => NewLink { is_readable, ..old },
         }
     }
+}
+
+fn life(works: u32) -> impl Strategy<Value = Life> {
+    prop_oneof![works => Just(Life::Works), 3 => Just(Life::Suspended), 1 => Just(Life::IsDeleted)]
 }
 
 fn idp_told() -> impl Strategy<Value = IdpTold> {
@@ -128,14 +135,9 @@ fn idp_told() -> impl Strategy<Value = IdpTold> {
 
 fn idp() -> impl Strategy<Value = Happens> {
     let seldom = proptest::bool::weighted;
-    let new = (seldom(0.15), seldom(0.8), seldom(0.15), seldom(0.1), idp_told());
-    let new = new.prop_map(|(is_inactive, allows_linking, suspend, is_going, told)| NewIdp {
-        is_inactive,
-        allows_linking,
-        suspend,
-        is_going,
-        told,
-    });
+    let new = (seldom(0.15), seldom(0.8), life(14), idp_told());
+    let new =
+        new.prop_map(|(is_inactive, allows_linking, life, told)| NewIdp { is_inactive, allows_linking, life, told });
     (0u8..3, proptest::bool::weighted(0.3), proptest::option::weighted(0.8, new))
         .prop_map(|(name, is_another, new)| Happens::Idp { name, is_another, new })
 }
@@ -143,7 +145,7 @@ fn idp() -> impl Strategy<Value = Happens> {
 /// To begin with: of links to nothing there is little to see.
 fn good_idp(name: u8) -> Happens {
     let told = IdpTold::Verdict { active: "True", ready: "True", stalled: false };
-    let new = NewIdp { is_inactive: false, allows_linking: true, suspend: false, is_going: false, told };
+    let new = NewIdp { is_inactive: false, allows_linking: true, life: Life::Works, told };
     Happens::Idp { name, is_another: false, new: Some(new) }
 }
 
@@ -151,8 +153,7 @@ fn idp_edit() -> impl Strategy<Value = Happens> {
     let edit = prop_oneof![
         2 => any::<bool>().prop_map(|is_inactive| IdpEdit::State { is_inactive }),
         2 => any::<bool>().prop_map(|is_allowed| IdpEdit::Linking { is_allowed }),
-        3 => any::<bool>().prop_map(IdpEdit::Suspend),
-        1 => Just(IdpEdit::Going),
+        4 => life(3).prop_map(IdpEdit::Life),
         6 => idp_told().prop_map(IdpEdit::Told),
     ];
     (0u8..3, edit).prop_map(|(name, edit)| Happens::IdpEdit { name, edit })
@@ -166,15 +167,14 @@ fn requires() -> impl Strategy<Value = BTreeSet<u8>> {
 fn link() -> impl Strategy<Value = Happens> {
     let seldom = proptest::bool::weighted;
     let user = seldom(0.25).prop_map(u8::from);
-    let new = (user, 0u8..3, any::<bool>(), 0u8..2, requires(), seldom(0.15), seldom(0.05), seldom(0.95));
-    let new = new.prop_map(|(user, idp, by_id, id, requires, suspend, is_going, is_readable)| NewLink {
+    let new = (user, 0u8..3, any::<bool>(), 0u8..2, requires(), life(14), seldom(0.95));
+    let new = new.prop_map(|(user, idp, by_id, id, requires, life, is_readable)| NewLink {
         user,
         idp,
         by_id,
         id,
         requires,
-        suspend,
-        is_going,
+        life,
         is_readable,
     });
     (0u8..5, seldom(0.3), 0u8..3, proptest::option::weighted(0.9, new))
@@ -183,7 +183,7 @@ fn link() -> impl Strategy<Value = Happens> {
 
 fn link_edit() -> impl Strategy<Value = Happens> {
     let edit = prop_oneof![
-        4 => any::<bool>().prop_map(LinkEdit::Suspend),
+        4 => life(4).prop_map(LinkEdit::Life),
         3 => requires().prop_map(LinkEdit::Requires),
         1 => proptest::bool::weighted(0.7).prop_map(LinkEdit::Readable),
     ];

@@ -86,14 +86,12 @@ impl Told {
                 Outcome::Bad(faults) => {
                     let row = |reason| *REASONS.iter().find(|row| row.0 == reason).unwrap();
                     let (reason, stalls, _) = row(faults[0].0);
-                    let (why, why_not) = match stalls || (reason == "IdpNotReady" && found.idp_stalls) {
-                        true => ("Stalled", "Reconciling"),
-                        false => ("Reconciling", "Stalled"),
-                    };
+                    let is_stalled = stalls || (reason == "IdpNotReady" && found.idp_stalls);
+                    let why = if is_stalled { "Stalled" } else { "Reconciling" };
                     told.set(type_, "False", reason);
                     told.set("Ready", "False", reason);
+                    told.conditions.retain(|type_, _| type_ != "Stalled" && type_ != "Reconciling");
                     told.set(why, "True", reason);
-                    told.conditions.remove(why_not);
                     let error =
                         |(reason, pointer): &Fault| (row(reason).2.to_string(), kebab_case(reason), pointer.clone());
                     told.errors = faults.iter().map(error).collect();
@@ -275,6 +273,7 @@ impl Model {
     }
 
     /// Whether the user has this identity; nothing if that is not known before the first verdict of its `IdentityProvider`.
+    /// It is asked of the link that holds the user's place, and of no other, even if that one's verdict stays as it was.
     fn counts(&self, idp: &str, user: &str) -> Option<bool> {
         let link = self.holder(|claim| (claim.0.as_str(), claim.2.as_str()) == (idp, user));
         let (Some(_), Some(name)) = (self.idps.get(idp), link) else { return Some(false) };

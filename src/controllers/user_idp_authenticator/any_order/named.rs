@@ -1,15 +1,14 @@
 //! Orders of events that chance finds seldom, each with what is told in the end: that also judges the model.
 
 use super::{
-    Happens, IdpEdit, IdpTold, LinkEdit, NewLink, good_idp,
+    Happens, IdpEdit, IdpTold, Life, LinkEdit, NewLink, good_idp,
     sim::{Sim, settled},
 };
 
 /// A link of this user to this `IdentityProvider`, with this external id, younger than those of lower names.
 fn link(name: u8, user: u8, idp: u8, id: u8, requires: &[u8]) -> Happens {
     let requires = requires.iter().copied().collect();
-    let (by_id, suspend, is_going, is_readable) = (false, false, false, true);
-    let new = Some(NewLink { user, idp, by_id, id, requires, suspend, is_going, is_readable });
+    let new = Some(NewLink { user, idp, by_id: false, id, requires, life: Life::Works, is_readable: true });
     Happens::Link { name, is_another: false, age: name, new }
 }
 
@@ -18,7 +17,7 @@ fn gone(name: u8) -> Happens {
 }
 
 fn suspend(name: u8, suspend: bool) -> Happens {
-    Happens::LinkEdit { name, edit: LinkEdit::Suspend(suspend) }
+    Happens::LinkEdit { name, edit: LinkEdit::Life(if suspend { Life::Suspended } else { Life::Works }) }
 }
 
 fn told(name: u8, ready: &'static str) -> Happens {

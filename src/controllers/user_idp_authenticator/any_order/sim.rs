@@ -14,7 +14,7 @@ use tokio::runtime::Runtime;
 
 use super::{
     super::{decide::decide, observe::observe},
-    Happens, NewIdp, NewLink,
+    Happens, Life, NewIdp, NewLink,
     model::{Model, Told},
     watch::{Watch, meta},
 };
@@ -104,7 +104,7 @@ impl Sim {
         }
     }
 
-    fn metadata(&mut self, name: &str, old: Option<&ObjectMeta>, is_another: bool, age: u8, is_going: bool) -> Value {
+    fn metadata(&mut self, name: &str, old: Option<&ObjectMeta>, is_another: bool, age: u8, life: Life) -> Value {
         self.count += 1;
         let kept = old.filter(|_| !is_another);
         json!({
@@ -114,16 +114,16 @@ impl Sim {
                 || json!(format!("2026-01-01T00:00:0{age}Z")),
                 |old| json!(old.creation_timestamp),
             ),
-            "deletionTimestamp": is_going.then_some("2026-01-01T00:00:00Z"),
+            "deletionTimestamp": (life == Life::IsDeleted).then_some("2026-01-01T00:00:00Z"),
         })
     }
 
     fn idp(&mut self, name: String, is_another: bool, new: Option<NewIdp>) {
         let object = new.as_ref().map(|new| {
             let old = self.idps.truth.get(&name).map(|old| meta(old).clone());
-            let metadata = self.metadata(&name, old.as_ref(), is_another, 0, new.is_going);
+            let metadata = self.metadata(&name, old.as_ref(), is_another, 0, new.life);
             let spec = json!({
-                "jwtEndpoint": "j", "issuer": name, "keysEndpoint": "k", "suspend": new.suspend,
+                "jwtEndpoint": "j", "issuer": name, "keysEndpoint": "k", "suspend": new.life == Life::Suspended,
                 "state": if new.is_inactive { "Inactive" } else { "Active" }, "linkingAllowed": new.allows_linking,
             });
             let status = json!({ "observedGeneration": metadata["generation"], "conditions": new.conditions() });
@@ -139,13 +139,13 @@ impl Sim {
     fn link(&mut self, name: String, is_another: bool, age: u8, new: Option<NewLink>) {
         let object = new.as_ref().map(|new| {
             let old = self.links.truth.get(&name).map(|old| meta(old).clone());
-            let metadata = self.metadata(&name, old.as_ref(), is_another, age, new.is_going);
+            let metadata = self.metadata(&name, old.as_ref(), is_another, age, new.life);
             let named = format!("idp{}", new.idp);
             let id = self.idps.truth.get(&named).and_then(|idp| idp.as_ref().ok()?.uid());
             let mut spec = json!({
                 "userId": format!("user{}", new.user), "idpUserId": format!("id{}", new.id), "idpUserName": "n",
                 "requires": new.requires.iter().map(|idp| json!({ "name": format!("idp{idp}") })).collect::<Vec<_>>(),
-                "suspend": new.suspend,
+                "suspend": new.life == Life::Suspended,
             });
             match id.filter(|_| new.by_id) {
                 Some(id) => spec["idpId"] = id.into(),
