@@ -1,43 +1,42 @@
-//! What there is, what of it was told, and what a scan of that finds.
+//! What there is, the looks at what was woken, and the model's word on each link.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    cell::Cell,
+    collections::{BTreeMap, VecDeque},
     sync::{Arc, LazyLock},
 };
 
 use jiff::Timestamp;
-use kube::{
-    Client, Config, ResourceExt as _,
-    api::ObjectMeta,
-    core::{DeserializeGuard, error_boundary::InvalidObject},
-    runtime::watcher::Event,
-};
+use kube::{Client, Config, ResourceExt as _, api::ObjectMeta};
+use proptest::prelude::*;
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
 use super::{
-    super::{
-        idp_view::IdpView,
-        observe::{Observed, Requirement},
-        readiness::{Presence, presence},
-    },
-    Happens, NewLink,
+    super::{decide::decide, observe::observe},
+    Happens, Life, NewIdp, NewLink,
+    model::{Model, Told},
+    watch::{Watch, meta},
 };
 use crate::{
-    api::{IdentityProvider, UserIdpAuthenticator},
-    cluster::{connector::Connector, events::Events, fetcher::Fetcher, key::Kind, metrics::Metrics, relist::Relist},
+    api::{IdentityProvider, UserIdpAuthenticator, UserIdpAuthenticatorStatus},
+    cluster::{
+        connector::Connector,
+        events::Events,
+        fetcher::Fetcher,
+        key::{Kind, ObjectKey},
+        metrics::Metrics,
+    },
     controllers::{
         context::{Context, Examples, Failures, Outputs, Unreadable},
-        kinds::Managed,
+        kinds::Managed as _,
+        pipeline::Step,
         queues::Requests,
         strategy_instance::catalogue::CatalogueInForce,
-        triggers::on_change,
         world::World,
     },
-    domain::{
-        address::AddressPolicy,
-        verdicts::user_idp_authenticator::{Lack, Lost},
-    },
+    desired::status::{Subject, judged, suspended},
+    domain::address::AddressPolicy,
 };
 
 /// Never called; but a context has them, and they can't be made without a runtime.
@@ -50,72 +49,26 @@ static UNUSED: LazyLock<(Runtime, Client, Connector)> = LazyLock::new(|| {
     (runtime, client, Connector::new(AddressPolicy::default(), Vec::new()))
 });
 
-/// What one object contends for: an `IdentityProvider`'s name, the external id and the user.
-type Claim = (String, String, String);
-
-/// Age, UID and what it contends for: the oldest holds it.
-type Contender = (Option<Timestamp>, String, Claim);
-
-/// An object, or what can be read of it.
-type Stored<K> = Result<K, Box<ObjectMeta>>;
-
-fn meta<K: Managed>(object: &Stored<K>) -> &ObjectMeta {
-    object.as_ref().map_or_else(|meta| &**meta, K::meta)
+/// Each look is at another time: a time that is written though nothing changed would be seen.
+fn later() -> Timestamp {
+    thread_local!(static SECOND: Cell<i64> = const { Cell::new(0) });
+    Timestamp::from_second(SECOND.replace(SECOND.get() + 1)).unwrap()
 }
 
-/// One watch: what there is, and what of it was told.
-pub struct Watch<K> {
-    truth: BTreeMap<String, Stored<K>>,
-    pub told: BTreeMap<String, Stored<K>>,
-    relist: Relist,
-    is_gap: bool,
-}
+/// Most looks that a step can cause: each of five links in turn by each, and over again.
+const MOST_LOOKS: usize = 200;
 
-impl<K: Managed> Watch<K> {
-    fn new() -> Self {
-        Self { truth: BTreeMap::new(), told: BTreeMap::new(), relist: Relist::default(), is_gap: false }
-    }
-
-    fn change(&mut self, ctx: &Context, name: String, new: Option<Stored<K>>) {
-        let event = match (&new, self.truth.get(&name)) {
-            (Some(new), _) => Event::Apply(guarded(new)),
-            (None, Some(old)) => Event::Delete(guarded(old)),
-            (None, None) => return,
-        };
-        match new {
-            Some(new) => self.truth.insert(name, new),
-            None => self.truth.remove(&name),
-        };
-        if !self.is_gap {
-            self.tell(ctx, event);
-        }
-    }
-
-    fn tell(&mut self, ctx: &Context, event: Event<DeserializeGuard<K>>) {
-        self.told = self.truth.clone();
-        self.relist.step(event).into_iter().for_each(|change| on_change(ctx, change));
-    }
-
-    fn list(&mut self, ctx: &Context) {
-        let all: Vec<_> = self.truth.values().map(guarded).collect();
-        let all = all.into_iter().map(Event::InitApply);
-        std::iter::once(Event::Init).chain(all).chain([Event::InitDone]).for_each(|event| self.tell(ctx, event));
-    }
-}
-
-fn guarded<K: Clone>(object: &Stored<K>) -> DeserializeGuard<K> {
-    let unreadable = |metadata| InvalidObject { error: "expected it".into(), metadata };
-    DeserializeGuard(object.clone().map_err(|metadata| unreadable(*metadata)))
-}
-
-/// The watches, what they woke, and a model.
+/// The watches, what they woke, and the model.
 pub struct Sim {
     pub ctx: Context,
-    woken: Requests,
+    queue: Requests,
     idps: Watch<IdentityProvider>,
-    pub links: Watch<UserIdpAuthenticator>,
-    /// Who contends, by name, as far as it was told; one that can't be read keeps what it had.
-    contenders: BTreeMap<String, Contender>,
+    links: Watch<UserIdpAuthenticator>,
+    /// What was last asked for, by name.
+    asked: (BTreeMap<String, NewIdp>, BTreeMap<String, NewLink>),
+    /// What stands in the links' statuses, by UID: an edit leaves it alone.
+    statuses: BTreeMap<String, UserIdpAuthenticatorStatus>,
+    model: Model,
     count: u64,
 }
 
@@ -123,7 +76,7 @@ impl Sim {
     /// Nothing yet.
     pub fn new() -> Self {
         let world = Arc::new(World::default());
-        let woken = world.queue(Kind::UserIdpAuthenticator).open(1).unwrap();
+        let queue = world.queue(Kind::UserIdpAuthenticator).open(1).unwrap();
         let (_, client, connector) = &*UNUSED;
         let metrics = Metrics::default();
         let ctx = Context {
@@ -137,12 +90,21 @@ impl Sim {
             catalogue: CatalogueInForce::default(),
             failures: Failures::default(),
             unreadable: Unreadable::default(),
-            clock: || Timestamp::UNIX_EPOCH,
+            clock: later,
         };
-        Self { ctx, woken, idps: Watch::new(), links: Watch::new(), contenders: BTreeMap::new(), count: 0 }
+        Self {
+            ctx,
+            queue,
+            idps: Watch::new(),
+            links: Watch::new(),
+            asked: Default::default(),
+            statuses: BTreeMap::new(),
+            model: Model::default(),
+            count: 0,
+        }
     }
 
-    fn metadata(&mut self, name: &str, old: Option<&ObjectMeta>, is_another: bool, age: u8, rest: &Value) -> Value {
+    fn metadata(&mut self, name: &str, old: Option<&ObjectMeta>, is_another: bool, age: u8, life: Life) -> Value {
         self.count += 1;
         let kept = old.filter(|_| !is_another);
         json!({
@@ -152,150 +114,194 @@ impl Sim {
                 || json!(format!("2026-01-01T00:00:0{age}Z")),
                 |old| json!(old.creation_timestamp),
             ),
-            "deletionTimestamp": rest["going"],
+            "deletionTimestamp": (life == Life::IsDeleted).then_some("2026-01-01T00:00:00Z"),
         })
     }
 
-    fn idp(&mut self, name: u8, is_another: bool, new: Option<Value>) {
-        let name = format!("idp{name}");
-        let new = new.map(|rest| {
+    fn idp(&mut self, name: String, is_another: bool, new: Option<NewIdp>) {
+        let object = new.as_ref().map(|new| {
             let old = self.idps.truth.get(&name).map(|old| meta(old).clone());
-            let metadata = self.metadata(&name, old.as_ref(), is_another, 0, &rest);
-            let spec = json!({ "jwtEndpoint": "j", "issuer": "i", "keysEndpoint": "k", "suspend": rest["suspend"] });
-            Ok(object("IdentityProvider", &metadata, &spec, &rest))
+            let metadata = self.metadata(&name, old.as_ref(), is_another, 0, new.life);
+            let spec = json!({
+                "jwtEndpoint": "j", "issuer": name, "keysEndpoint": "k", "suspend": new.life == Life::Suspended,
+                "state": if new.is_inactive { "Inactive" } else { "Active" }, "linkingAllowed": new.allows_linking,
+            });
+            let status = json!({ "observedGeneration": metadata["generation"], "conditions": new.conditions() });
+            Ok(object("IdentityProvider", &metadata, &spec, &status))
         });
-        self.idps.change(&self.ctx, name, new);
+        match new {
+            Some(new) => self.asked.0.insert(name.clone(), new),
+            None => self.asked.0.remove(&name),
+        };
+        self.idps.change(&self.ctx, name, object);
     }
 
-    fn link(&mut self, name: u8, is_another: bool, age: u8, new: Option<NewLink>) {
-        let name = format!("link{name}");
-        let new = new.map(|new| {
+    fn link(&mut self, name: String, is_another: bool, age: u8, new: Option<NewLink>) {
+        let object = new.as_ref().map(|new| {
             let old = self.links.truth.get(&name).map(|old| meta(old).clone());
-            let metadata = self.metadata(&name, old.as_ref(), is_another, age, &new.rest);
+            let metadata = self.metadata(&name, old.as_ref(), is_another, age, new.life);
             let named = format!("idp{}", new.idp);
             let id = self.idps.truth.get(&named).and_then(|idp| idp.as_ref().ok()?.uid());
             let mut spec = json!({
                 "userId": format!("user{}", new.user), "idpUserId": format!("id{}", new.id), "idpUserName": "n",
                 "requires": new.requires.iter().map(|idp| json!({ "name": format!("idp{idp}") })).collect::<Vec<_>>(),
-                "suspend": new.rest["suspend"],
+                "suspend": new.life == Life::Suspended,
             });
             match id.filter(|_| new.by_id) {
                 Some(id) => spec["idpId"] = id.into(),
                 None => spec["idpRef"] = json!({ "name": named }),
             }
-            let link: UserIdpAuthenticator = object("UserIdpAuthenticator", &metadata, &spec, &new.rest);
+            let old = metadata["uid"].as_str().and_then(|uid| self.statuses.get(uid));
+            let status = old.map_or_else(|| json!({ "observedGeneration": -1 }), |old| json!(old));
+            let link: UserIdpAuthenticator = object("UserIdpAuthenticator", &metadata, &spec, &status);
             if new.is_readable { Ok(link) } else { Err(Box::new(link.metadata)) }
         });
-        self.links.change(&self.ctx, name, new);
+        match new {
+            Some(new) => self.asked.1.insert(name.clone(), new),
+            None => self.asked.1.remove(&name),
+        };
+        self.links.change(&self.ctx, name, object);
     }
 
     /// Lets it happen.
-    pub fn step(&mut self, happens: Happens) {
+    fn step(&mut self, happens: Happens) {
         match happens {
-            Happens::Idp { name, is_another, new } => self.idp(name, is_another, new),
-            Happens::Link { name, is_another, age, new } => self.link(name, is_another, age, new),
-            Happens::Gap { kind: Kind::IdentityProvider, is_open } => {
-                self.idps.is_gap = is_open;
-                self.idps.list(&self.ctx);
+            Happens::Idp { name, is_another, new } => self.idp(format!("idp{name}"), is_another, new),
+            Happens::IdpEdit { name, edit } => {
+                let name = format!("idp{name}");
+                let edited = self.asked.0.get(&name).cloned().map(|old| edit.of(old));
+                self.idp(name, false, edited);
             }
-            Happens::Gap { is_open, .. } => {
-                self.links.is_gap = is_open;
-                self.links.list(&self.ctx);
+            Happens::Link { name, is_another, age, new } => self.link(format!("link{name}"), is_another, age, new),
+            Happens::LinkEdit { name, edit } => {
+                let name = format!("link{name}");
+                let edited = self.asked.1.get(&name).cloned().map(|old| edit.of(old));
+                self.link(name, false, 0, edited);
             }
+            Happens::Gap { kind: Kind::IdentityProvider, is_open } => self.idps.list(&self.ctx, is_open),
+            Happens::Gap { is_open, .. } => self.links.list(&self.ctx, is_open),
         }
-        self.recount();
+        self.model.learn(&self.idps.told, &self.links.told);
     }
 
     /// Everything goes, unseen until the watches list again.
     pub fn end(&mut self) {
         self.idps.truth.clear();
         self.links.truth.clear();
-        self.idps.list(&self.ctx);
-        self.links.list(&self.ctx);
+        self.idps.list(&self.ctx, false);
+        self.links.list(&self.ctx, false);
     }
 
-    /// Who was woken since the last time.
-    pub fn woken(&mut self) -> BTreeSet<String> {
-        self.woken.drain().into_iter().collect()
+    /// Looks at whoever is woken until nobody is.
+    ///
+    /// # Panics
+    /// If that takes no end.
+    fn settle(&mut self) {
+        let mut woken = VecDeque::from(self.queue.drain());
+        for _ in 0..MOST_LOOKS {
+            let Some(name) = woken.pop_front() else { return };
+            self.look(&name);
+            woken.extend(self.queue.drain());
+        }
+        panic!("links wake each other for ever");
     }
 
-    /// Who contends for what, from all that was told.
-    fn recount(&mut self) {
-        let is_known = |name: &String, uid: &str| {
-            let told = self.links.told.get(name).map(meta);
-            told.is_some_and(|told| told.uid.as_deref() == Some(uid) && told.deletion_timestamp.is_none())
+    /// One look, as the pipeline has it. Returns whether the status is another by it.
+    fn look(&mut self, name: &str) -> bool {
+        let world = &self.ctx.world;
+        let Some(link) = world.user_idp_authenticators.live(&ObjectKey::new("ns", name)) else { return false };
+        let old = link.status.clone().unwrap_or_default();
+        let uid = link.uid().unwrap();
+        let subject =
+            Subject { uid: &uid, generation: link.metadata.generation.unwrap_or_default(), now: self.ctx.now() };
+        let new = if link.is_suspended() {
+            UserIdpAuthenticatorStatus { core: suspended(&old.core, subject), ..old.clone() }
+        } else {
+            match decide(&link, &observe(&link, &self.ctx)) {
+                Step::Wait | Step::Rest => return false,
+                Step::Judged(verdict) => UserIdpAuthenticatorStatus {
+                    core: judged(&old.core, &verdict.judgement, subject),
+                    ..verdict.status
+                },
+            }
         };
-        self.contenders.retain(|name, (_, uid, _)| is_known(name, uid));
-        for (name, link) in &self.links.told {
-            let Ok(link) = link else { continue };
-            let idp = self.idp_of(link).filter(|_| link.metadata.deletion_timestamp.is_none());
-            let created = link.creation_timestamp().map(|created| created.0);
-            match idp {
-                Some(idp) => {
-                    let claim = (idp, link.spec.idp_user_id.clone(), link.spec.user_id.clone());
-                    self.contenders.insert(name.clone(), (created, link.uid().unwrap(), claim))
-                }
-                None => self.contenders.remove(name),
-            };
+        let is_another = new != old;
+        // Of what was edited meanwhile, the API server takes no status.
+        if is_another && !self.links.is_stale(name) {
+            self.write(name, &link, new);
         }
+        is_another
     }
 
-    fn idp_of(&self, link: &UserIdpAuthenticator) -> Option<String> {
-        let of_this_id =
-            |idp: &&IdentityProvider| idp.uid() == link.spec.idp_id && idp.metadata.deletion_timestamp.is_none();
-        let by_id = || Some(self.idps.told.values().flatten().find(of_this_id)?.name_any());
-        link.spec.idp_ref.as_ref().map(|idp| idp.name.clone()).or_else(by_id)
-    }
-
-    fn view(&self, idp: &str) -> Option<IdpView> {
-        IdpView::of(self.idps.told.get(idp)?.as_ref().ok()?)
-    }
-
-    /// Of all who contend for something of this one's claim, by what tells whether they do, the oldest.
-    fn holder(&self, is_same: impl Fn(&Claim) -> bool) -> Option<&String> {
-        let all = self.contenders.iter().filter(|(_, (.., claim))| is_same(claim));
-        all.min_by_key(|(_, contender)| *contender).map(|(name, _)| name)
-    }
-
-    fn lost(&self, name: &String) -> Lost {
-        let Some((.., (idp, id, user))) = self.contenders.get(name) else { return Lost::default() };
-        Lost {
-            external_id: self.holder(|claim| (&claim.0, &claim.1) == (idp, id)) != Some(name),
-            user: self.holder(|claim| (&claim.0, &claim.2) == (idp, user)) != Some(name),
+    /// The watch tells of it before the answer does, or after it, or not at all.
+    fn write(&mut self, name: &str, link: &UserIdpAuthenticator, status: UserIdpAuthenticatorStatus) {
+        self.count += 1;
+        self.statuses.insert(link.uid().unwrap(), status.clone());
+        let mut new = UserIdpAuthenticator { status: Some(status), ..link.clone() };
+        new.metadata.resource_version = Some(self.count.to_string());
+        let is_told_first = self.count.is_multiple_of(2);
+        let reporting = self.ctx.world.reporting(World::request::<UserIdpAuthenticator>(link.key()));
+        if is_told_first {
+            self.links.change(&self.ctx, name.to_owned(), Some(Ok(new.clone())));
         }
-    }
-
-    fn requirement(&self, idp: &str, user: &str) -> Requirement {
-        let Some(view) = self.view(idp) else { return Requirement::Missing(Lack::Idp) };
-        let Some(name) = self.holder(|claim| (claim.0.as_str(), claim.2.as_str()) == (idp, user)) else {
-            return Requirement::Missing(Lack::Link);
-        };
-        let Ok(link) = &self.links.told[name] else { return Requirement::Missing(Lack::Ready) };
-        match (presence(link, &view), self.lost(name) == Lost::default()) {
-            (Presence::Waits, _) => Requirement::Waits,
-            (Presence::NotReady, _) => Requirement::Missing(Lack::Ready),
-            (Presence::Recorded { is_unique: true }, _) | (Presence::Ready, true) => Requirement::Met,
-            _ => Requirement::Missing(Lack::Unique),
+        let changed = reporting.written(new.clone());
+        if let Some(new) = changed.new {
+            UserIdpAuthenticator::after_change(&self.ctx, changed.old.as_deref(), Some(&new));
         }
+        if !is_told_first {
+            self.links.change(&self.ctx, name.to_owned(), Some(Ok(new.clone())));
+        }
+        // What we wrote ourselves needs no telling.
+        self.links.told.insert(name.to_owned(), Ok(new));
     }
 
-    /// What each link is judged by, and at which version of its own.
-    pub fn expected(&self) -> BTreeMap<String, (Option<String>, Observed)> {
-        let links = self.links.told.iter().filter_map(|(name, link)| Some((name, link.as_ref().ok()?)));
-        let live = links.filter(|(_, link)| link.metadata.deletion_timestamp.is_none());
-        let expected = live.map(|(name, link)| {
-            let required =
-                link.spec.requires.iter().map(|idp| self.requirement(&idp.name, &link.spec.user_id)).collect();
-            let idp = self.idp_of(link).and_then(|idp| self.view(&idp));
-            let observed = Observed { idp, lost: self.lost(name), required, now: Timestamp::UNIX_EPOCH };
-            (name.clone(), (link.resource_version(), observed))
+    /// Of each live link: what stands in its status, and what the model says. From now on the model remembers that.
+    fn told_and_expected(&mut self) -> BTreeMap<String, (Told, Told)> {
+        let live = self.live().into_iter().map(|(name, link)| {
+            let status = self.statuses.get(&link.uid().unwrap());
+            let is_stale = self.links.is_stale(&name);
+            let expected = if is_stale { self.model.last_told(&link) } else { self.model.expected(&name, &link) };
+            (name, link.uid().unwrap(), status.map_or(Told::nothing(), Told::of), expected)
         });
-        expected.collect()
+        let live: Vec<_> = live.collect();
+        for (_, uid, _, expected) in &live {
+            self.model.tell(uid.clone(), expected.clone());
+        }
+        live.into_iter().map(|(name, _, told, expected)| (name, (told, expected))).collect()
+    }
+
+    /// Names of the live links whose status is another after one more look at it.
+    fn restless(&mut self) -> Vec<String> {
+        let names = self.live().into_iter().map(|(name, _)| name).filter(|name| !self.links.is_stale(name));
+        let names: Vec<String> = names.collect();
+        names.into_iter().filter(|name| self.look(name)).collect()
+    }
+
+    /// The links as far as they were told, that can be read and are not being deleted.
+    fn live(&self) -> Vec<(String, UserIdpAuthenticator)> {
+        let links = self.links.told.iter().filter_map(|(name, link)| Some((name.clone(), link.as_ref().ok()?.clone())));
+        links.filter(|(_, link)| link.metadata.deletion_timestamp.is_none()).collect()
     }
 }
 
-fn object<K: serde::de::DeserializeOwned>(kind: &str, metadata: &Value, spec: &Value, rest: &Value) -> K {
-    let status = json!({ "observedGeneration": metadata["generation"], "conditions": rest["conditions"] });
+/// Lets it happen, and judges what all links are told in the end.
+///
+/// # Errors
+/// When a link is told anything but what the model says, or would be told something else by one more look. Otherwise
+/// returns the reasons of the live links, by name.
+pub fn settled(sim: &mut Sim, happens: Happens) -> Result<Vec<String>, TestCaseError> {
+    sim.step(happens);
+    sim.settle();
+    let mut reasons = Vec::new();
+    for (name, (told, expected)) in sim.told_and_expected() {
+        reasons.extend(told.reason());
+        prop_assert_eq!(told, expected, "{}", name);
+    }
+    prop_assert_eq!(sim.restless(), Vec::<String>::new(), "told otherwise by one more look");
+    Ok(reasons)
+}
+
+fn object<K: serde::de::DeserializeOwned>(kind: &str, metadata: &Value, spec: &Value, status: &Value) -> K {
     serde_json::from_value(json!({
         "apiVersion": "idp-operator.dev/v1alpha1", "kind": kind, "metadata": metadata, "spec": spec, "status": status,
     }))
