@@ -188,9 +188,9 @@ impl Unreadable {
         lock(&self.seen).get(request).is_some_and(|unread| !unread.is_going)
     }
 
-    /// It can be read, or is gone.
-    pub fn forget(&self, request: &Request) {
-        lock(&self.seen).remove(request);
+    /// It can be read, or is gone. Returns whether that is news.
+    pub fn forget(&self, request: &Request) -> bool {
+        lock(&self.seen).remove(request).is_some()
     }
 }
 

@@ -61,7 +61,7 @@ pub trait Managed:
     /// What a change of an object means for others; no `new` is its end.
     fn after_change(_ctx: &Context, _old: Option<&Self>, _new: Option<&Self>) {}
 
-    /// What a change of one that can't be read means for others, or its end.
+    /// What a change of one that can't be read, or could not before, means for others; or its end.
     fn after_unread(_ctx: &Context, _key: &ObjectKey) {}
 
     /// How failed calls to the API server are told.

@@ -29,7 +29,7 @@ pub fn on_change<K: Managed>(ctx: &Context, change: Change<DeserializeGuard<K>>)
     match change {
         Change::Applied(DeserializeGuard(Ok(object))) => {
             let request = World::request::<K>(object.key());
-            ctx.unreadable.forget(&request);
+            let was_unread = ctx.unreadable.forget(&request);
             let (changed, is_held_back) = ctx.world.watched(&request, object);
             if let Some(new) = changed.new {
                 ctx.world.relate(&request, new.relations());
@@ -40,6 +40,9 @@ pub fn on_change<K: Managed>(ctx: &Context, change: Change<DeserializeGuard<K>>)
                     _ => ctx.world.wake(&request),
                 }
                 K::after_change(ctx, changed.old.as_deref(), Some(&new));
+            }
+            if was_unread {
+                K::after_unread(ctx, &request.key);
             }
         }
         Change::Applied(DeserializeGuard(Err(unreadable))) => {

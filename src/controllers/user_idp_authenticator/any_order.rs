@@ -38,6 +38,7 @@ struct NewIdp {
     allows_linking: bool,
     life: Life,
     told: IdpTold,
+    is_readable: bool,
 }
 
 /// What an `IdentityProvider`'s status says.
@@ -75,6 +76,7 @@ enum IdpEdit {
     Linking { is_allowed: bool },
     Life(Life),
     Told(IdpTold),
+    Readable(bool),
 }
 
 impl IdpEdit {
@@ -84,6 +86,7 @@ impl IdpEdit {
             Self::Linking { is_allowed } => NewIdp { allows_linking: is_allowed, ..old },
             Self::Life(life) => NewIdp { life, ..old },
             Self::Told(told) => NewIdp { told, ..old },
+            Self::Readable(is_readable) => NewIdp { is_readable, ..old },
         }
     }
 }
@@ -135,9 +138,14 @@ fn idp_told() -> impl Strategy<Value = IdpTold> {
 
 fn idp() -> impl Strategy<Value = Happens> {
     let seldom = proptest::bool::weighted;
-    let new = (seldom(0.15), seldom(0.8), life(14), idp_told());
-    let new =
-        new.prop_map(|(is_inactive, allows_linking, life, told)| NewIdp { is_inactive, allows_linking, life, told });
+    let new = (seldom(0.15), seldom(0.8), life(14), idp_told(), seldom(0.95));
+    let new = new.prop_map(|(is_inactive, allows_linking, life, told, is_readable)| NewIdp {
+        is_inactive,
+        allows_linking,
+        life,
+        told,
+        is_readable,
+    });
     (0u8..3, proptest::bool::weighted(0.3), proptest::option::weighted(0.8, new))
         .prop_map(|(name, is_another, new)| Happens::Idp { name, is_another, new })
 }
@@ -145,7 +153,7 @@ fn idp() -> impl Strategy<Value = Happens> {
 /// To begin with: of links to nothing there is little to see.
 fn good_idp(name: u8) -> Happens {
     let told = IdpTold::Verdict { active: "True", ready: "True", stalled: false };
-    let new = NewIdp { is_inactive: false, allows_linking: true, life: Life::Works, told };
+    let new = NewIdp { is_inactive: false, allows_linking: true, life: Life::Works, told, is_readable: true };
     Happens::Idp { name, is_another: false, new: Some(new) }
 }
 
@@ -155,6 +163,7 @@ fn idp_edit() -> impl Strategy<Value = Happens> {
         2 => any::<bool>().prop_map(|is_allowed| IdpEdit::Linking { is_allowed }),
         4 => life(3).prop_map(IdpEdit::Life),
         6 => idp_told().prop_map(IdpEdit::Told),
+        1 => proptest::bool::weighted(0.6).prop_map(IdpEdit::Readable),
     ];
     (0u8..3, edit).prop_map(|(name, edit)| Happens::IdpEdit { name, edit })
 }

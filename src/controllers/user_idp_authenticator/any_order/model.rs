@@ -4,11 +4,12 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt as _;
 
 use super::watch::{Stored, meta};
-use crate::api::{IdentityProvider, UserIdpAuthenticator, UserIdpAuthenticatorStatus, identity_provider::State};
+use crate::api::{
+    IdentityProvider, UserIdpAuthenticator, UserIdpAuthenticatorStatus, identity_provider::State, status::Condition,
+};
 
 /// The conditions, in the order that decides over `Ready`.
 const ORDER: [&str; 4] = ["IdentityProviderReady", "LinkingAllowed", "LinkUnique", "LinkedIdentity"];
@@ -41,11 +42,12 @@ impl Told {
     }
 
     pub fn of(status: &UserIdpAuthenticatorStatus) -> Self {
-        let value = |one: &Condition| (one.status.clone(), one.reason.clone(), one.observed_generation.unwrap());
+        let value =
+            |one: &Condition| (one.status.to_string(), one.reason.to_string(), one.observed_generation.unwrap());
         let errors = status.core.errors.iter();
         Self {
             generation: status.core.observed_generation.unwrap(),
-            conditions: status.core.conditions.iter().map(|one| (one.type_.clone(), value(one))).collect(),
+            conditions: status.core.conditions.iter().map(|one| (one.type_.to_string(), value(one))).collect(),
             errors: errors.map(|one| (one.status.clone(), one.code.clone(), one.source.pointer.clone())).collect(),
         }
     }
@@ -150,7 +152,7 @@ type Contender = (Option<Timestamp>, String, Claim);
 #[derive(Default)]
 pub struct Model {
     /// Those that are not being deleted.
-    idps: BTreeMap<String, IdentityProvider>,
+    idps: BTreeMap<String, Stored<IdentityProvider>>,
     links: BTreeMap<String, Stored<UserIdpAuthenticator>>,
     /// By name; one that can't be read keeps what it had.
     contenders: BTreeMap<String, Contender>,
@@ -166,7 +168,7 @@ impl Model {
         links: &BTreeMap<String, Stored<UserIdpAuthenticator>>,
     ) {
         let live = idps.iter().filter(|(_, idp)| meta(idp).deletion_timestamp.is_none());
-        self.idps = live.filter_map(|(name, idp)| Some((name.clone(), idp.as_ref().ok()?.clone()))).collect();
+        self.idps = live.map(|(name, idp)| (name.clone(), idp.clone())).collect();
         self.links.clone_from(links);
         let is_known = |name: &String, uid: &str| {
             let told = links.get(name).map(meta);
@@ -230,6 +232,8 @@ impl Model {
             let (allowed, unique) = (Outcome::NotEvaluated, Outcome::NotEvaluated);
             return Look::Judges(Found { idp, idp_stalls: false, allowed, unique });
         };
+        // Of one that can't be read nothing is known but that it is there.
+        let Ok(idp) = idp else { return Look::Waits };
         let Some(ready) = condition(idp, "Ready") else { return Look::Waits };
         let was_judged = condition(idp, "Active").is_some();
         let last = self.last_told(link);
@@ -297,7 +301,8 @@ impl Model {
 
     /// By name, whether there is one or not; by id, the live one.
     fn idp_of(&self, link: &UserIdpAuthenticator) -> Option<String> {
-        let by_id = || Some(self.idps.values().find(|idp| idp.uid() == link.spec.idp_id)?.name_any());
+        let is_it = |(_, idp): &(&String, &Stored<IdentityProvider>)| meta(idp).uid == link.spec.idp_id;
+        let by_id = || self.idps.iter().find(is_it).map(|(name, _)| name.clone());
         link.spec.idp_ref.as_ref().map(|idp| idp.name.clone()).or_else(by_id)
     }
 }

@@ -127,7 +127,8 @@ impl Sim {
                 "state": if new.is_inactive { "Inactive" } else { "Active" }, "linkingAllowed": new.allows_linking,
             });
             let status = json!({ "observedGeneration": metadata["generation"], "conditions": new.conditions() });
-            Ok(object("IdentityProvider", &metadata, &spec, &status))
+            let idp: IdentityProvider = object("IdentityProvider", &metadata, &spec, &status);
+            if new.is_readable { Ok(idp) } else { Err(Box::new(idp.metadata)) }
         });
         match new {
             Some(new) => self.asked.0.insert(name.clone(), new),
@@ -141,7 +142,7 @@ impl Sim {
             let old = self.links.truth.get(&name).map(|old| meta(old).clone());
             let metadata = self.metadata(&name, old.as_ref(), is_another, age, new.life);
             let named = format!("idp{}", new.idp);
-            let id = self.idps.truth.get(&named).and_then(|idp| idp.as_ref().ok()?.uid());
+            let id = self.idps.truth.get(&named).and_then(|idp| meta(idp).uid.clone());
             let mut spec = json!({
                 "userId": format!("user{}", new.user), "idpUserId": format!("id{}", new.id), "idpUserName": "n",
                 "requires": new.requires.iter().map(|idp| json!({ "name": format!("idp{idp}") })).collect::<Vec<_>>(),
