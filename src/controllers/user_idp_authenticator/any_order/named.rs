@@ -1,7 +1,7 @@
 //! Orders of events that chance finds seldom, each with what is told in the end: that also judges the model.
 
 use super::{
-    Happens, IdpEdit, IdpTold, Life, LinkEdit, NewLink, good_idp,
+    Happens, IdpEdit, IdpTold, Life, LinkEdit, NewIdp, NewLink, good_idp,
     sim::{Sim, settled},
 };
 
@@ -71,5 +71,24 @@ fn links_that_require_each_other_follow_both_of_their_identity_providers() {
         (told(1, "False"), "MissingLinkedIdentity IdpNotReady"),
         (told(1, "Unknown"), "MissingLinkedIdentity IdpNotReady"),
         (told(1, "True"), "IdentitySet IdentitySet"),
+    ]);
+}
+
+#[test]
+fn an_identity_provider_that_could_not_be_read_is_gone_when_it_is_being_deleted() {
+    let edit = |edit| Happens::IdpEdit { name: 0, edit };
+    let told = IdpTold::Verdict { active: "True", ready: "True", stalled: false };
+    let going = NewIdp { is_inactive: false, allows_linking: true, life: Life::IsDeleted, told, is_readable: true };
+    reasons(vec![
+        (link(0, 0, 0, 0, &[]), "IdentitySet"),
+        (link(1, 0, 1, 0, &[0]), "IdentitySet IdentitySet"),
+        (edit(IdpEdit::Readable(false)), "IdentitySet IdentitySet"),
+        (Happens::Idp { name: 0, is_another: false, new: Some(going) }, "IdpNotFound MissingLinkedIdentity"),
+        (good_idp(0), "IdentitySet IdentitySet"),
+        (edit(IdpEdit::Readable(false)), "IdentitySet IdentitySet"),
+        (edit(IdpEdit::Life(Life::IsDeleted)), "IdpNotFound MissingLinkedIdentity"),
+        (good_idp(0), "IdentitySet IdentitySet"),
+        (edit(IdpEdit::Readable(false)), "IdentitySet IdentitySet"),
+        (Happens::Idp { name: 0, is_another: false, new: None }, "IdpNotFound MissingLinkedIdentity"),
     ]);
 }
