@@ -63,16 +63,19 @@ pub struct Condition {
     /// When `status` last changed.
     pub last_transition_time: Time,
     /// For people: what was found.
+    #[serde(default)]
     pub message: Text,
     /// The `metadata.generation` that it speaks of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
     /// For machines: why.
+    #[serde(default)]
     pub reason: Text,
     /// `True`, `False` or `Unknown`.
+    #[serde(default)]
     pub status: Text,
     /// What it is about; once in a status.
-    #[serde(rename = "type")]
+    #[serde(rename = "type", default)]
     pub type_: Text,
 }
 

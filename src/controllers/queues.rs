@@ -4,7 +4,7 @@
 //! all of them. It is given no more than it can run at once; the rest waits here. Every other turn is for objects that changed
 //! themselves; in both halves namespaces take turns, and in a namespace the causes of floods. (The priority queue of
 //! Kubernetes' controller-runtime is for the same.) What is to be looked at again after a while, by a timer or after a
-//! failure, kube keeps itself.
+//! failure, kube keeps itself: when thousands of these are due at once, as after an outage, what is new waits among them.
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},

@@ -29,8 +29,9 @@ pub fn on_change<K: Managed>(ctx: &Context, change: Change<DeserializeGuard<K>>)
     match change {
         Change::Applied(DeserializeGuard(Ok(object))) => {
             let request = World::request::<K>(object.key());
-            let was_unread = ctx.unreadable.forget(&request);
             let (changed, is_held_back) = ctx.world.watched(&request, object);
+            // Not before it is in the store: who looks meanwhile must not find it in neither.
+            let was_unread = ctx.unreadable.forget(&request);
             if let Some(new) = changed.new {
                 ctx.world.relate(&request, new.relations());
                 K::introduce(&ctx.world, &request.key, Some(new.meta()));
@@ -46,10 +47,12 @@ pub fn on_change<K: Managed>(ctx: &Context, change: Change<DeserializeGuard<K>>)
             }
         }
         Change::Applied(DeserializeGuard(Err(unreadable))) => {
-            let request = World::request::<K>(tell_unreadable::<K>(ctx, &unreadable));
+            let (request, is_news) = tell_unreadable::<K>(ctx, &unreadable);
             let old = remove::<K>(ctx, &request, Some(&unreadable.metadata));
             ctx.world.unread(&request, &unreadable.metadata);
-            gone(ctx, &request, old.as_deref());
+            if is_news || old.is_some() {
+                gone(ctx, &request, old.as_deref());
+            }
         }
         Change::Deleted(key) => {
             let request = World::request::<K>(key);
@@ -89,12 +92,15 @@ fn gone<K: Managed>(ctx: &Context, request: &Request, old: Option<&K>) {
     }
 }
 
-/// Told once per version, however often it is listed. The object waits for its next change; nothing else is delayed.
-fn tell_unreadable<K: Managed>(ctx: &Context, object: &InvalidObject) -> ObjectKey {
+/// Told once per version, however often it is listed: returns whether it was. The object waits for its next change; nothing
+/// else is delayed.
+fn tell_unreadable<K: Managed>(ctx: &Context, object: &InvalidObject) -> (Request, bool) {
     let kind = K::KIND.as_str();
     let meta = &object.metadata;
     let key = ObjectKey::new(meta.namespace.clone().unwrap_or_default(), meta.name.clone().unwrap_or_default());
-    if ctx.unreadable.is_news(&World::request::<K>(key.clone()), meta) {
+    let request = World::request::<K>(key.clone());
+    let is_news = ctx.unreadable.is_news(&request, meta);
+    if is_news {
         // What stands before it repeats the value, which could be an external id.
         let expected = object.error.rsplit_once("expected").map_or("another schema", |(_, expected)| expected.trim());
         tracing::error!(
@@ -106,7 +112,7 @@ fn tell_unreadable<K: Managed>(ctx: &Context, object: &InvalidObject) -> ObjectK
         );
         ctx.metrics.unreadable_objects.get_or_create(&KindLabels { kind: kind.to_owned() }).inc();
     }
-    key
+    (request, is_news)
 }
 
 /// A Secret came, changed or went.

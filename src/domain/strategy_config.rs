@@ -72,7 +72,8 @@ fn is_server(authority: &str) -> bool {
     // What ends in a number is an address, whose short and hexadecimal forms are read in more ways than one.
     let is_number =
         |label: &str| label.starts_with(|character: char| character.is_ascii_digit()) && label.parse::<u64>().is_ok();
-    let ends_in_number = name.rsplit('.').next().is_some_and(|last| is_number(last) || last.starts_with("0x"));
+    let ends_in_number =
+        name.rsplit('.').next().is_some_and(|last| is_number(last) || last.to_ascii_lowercase().starts_with("0x"));
     is_port(port)
         && name.len() <= 253
         && name.split('.').all(is_label)
@@ -192,6 +193,7 @@ mod tests {
     #[case::short_address("https://127.1")]
     #[case::hexadecimal_address("https://0x7f.1")]
     #[case::hexadecimal_end("https://127.0x1")]
+    #[case::hexadecimal_end_in_capitals("https://127.0X1")]
     #[case::zone("https://[fe80::1%25eth0]/")]
     #[case::after_ipv6("https://[2001:db8::1]x/")]
     #[case::angle("https://jira.example.com/<b>")]

@@ -58,7 +58,9 @@ pub fn view(ctx: &Context, idp: &ObjectKey) -> Option<IdpView> {
         let request = World::request::<IdentityProvider>(idp.clone());
         ctx.unreadable.is_there(&request).then(|| IdpView::unread(&idp.name))
     };
-    ctx.world.identity_providers.live(idp).and_then(|idp| IdpView::of(&idp)).or_else(unread)
+    let read = || ctx.world.identity_providers.live(idp).and_then(|idp| IdpView::of(&idp));
+    // It is in the store before it is readable: whoever finds it in neither has to look there once more.
+    read().or_else(unread).or_else(read)
 }
 
 fn lost(world: &World, object: &UserIdpAuthenticator) -> Lost {
