@@ -46,6 +46,8 @@ async fn populate(scene: &Scene, server: &KeyServer) {
         .await;
     scene.apply::<TenantJwtSecret>("good", json!({ "tenantId": "good", "signingAlgorithm": "HS256" })).await;
     scene.apply::<TenantJwtSecret>("bad", json!({ "tenantId": "bad" })).await;
+    // Two watches have no common order: a link could be seen before its IdentityProvider, and be told so.
+    scene.verdict::<IdentityProvider>("good", "True", "Ready").await;
     scene.apply::<UserIdpAuthenticator>("good", link("good")).await;
     scene.apply::<UserIdpAuthenticator>("bad", link("missing")).await;
     scene.apply::<StrategyInstance>("good", json!({ "type": "userpass" })).await;
