@@ -50,8 +50,12 @@ pub fn on_change<K: Managed>(ctx: &Context, change: Change<DeserializeGuard<K>>)
             let (request, is_news) = tell_unreadable::<K>(ctx, &unreadable);
             let old = remove::<K>(ctx, &request, Some(&unreadable.metadata));
             ctx.world.unread(&request, &unreadable.metadata);
-            if is_news || old.is_some() {
-                gone(ctx, &request, old.as_deref());
+            if let Some(old) = &old {
+                K::after_change(ctx, Some(old), None);
+            }
+            // It is there, which one that was being deleted was not any more.
+            if is_news {
+                K::after_unread(ctx, &request.key);
             }
         }
         Change::Deleted(key) => {

@@ -79,11 +79,14 @@ fn an_identity_provider_that_could_not_be_read_is_gone_when_it_is_being_deleted(
     let edit = |edit| Happens::IdpEdit { name: 0, edit };
     let told = IdpTold::Verdict { active: "True", ready: "True", stalled: false };
     let going = NewIdp { is_inactive: false, allows_linking: true, life: Life::IsDeleted, told, is_readable: true };
+    // Made anew in a gap: what was told last stays, as nothing is known of it, but one more look must not tell otherwise.
+    let anew = NewIdp { life: Life::Works, is_readable: false, ..going.clone() };
     reasons(vec![
         (link(0, 0, 0, 0, &[]), "IdentitySet"),
         (link(1, 0, 1, 0, &[0]), "IdentitySet IdentitySet"),
         (edit(IdpEdit::Readable(false)), "IdentitySet IdentitySet"),
-        (Happens::Idp { name: 0, is_another: false, new: Some(going) }, "IdpNotFound MissingLinkedIdentity"),
+        (Happens::Idp { name: 0, is_another: false, new: Some(going.clone()) }, "IdpNotFound MissingLinkedIdentity"),
+        (Happens::Idp { name: 0, is_another: true, new: Some(anew) }, "IdpNotFound MissingLinkedIdentity"),
         (good_idp(0), "IdentitySet IdentitySet"),
         (edit(IdpEdit::Readable(false)), "IdentitySet IdentitySet"),
         (edit(IdpEdit::Life(Life::IsDeleted)), "IdpNotFound MissingLinkedIdentity"),
