@@ -198,18 +198,20 @@ async fn refer(scene: &Scene, tenant: &Tenant<'_>, seen: &Seen, times: usize) {
     }
 }
 
+/// All objects of this kind, as JSON.
+async fn list<K>(scene: &Scene) -> String
+where
+    K: kube::Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>
+        + serde::de::DeserializeOwned
+        + serde::Serialize
+        + Clone
+        + std::fmt::Debug,
+{
+    serde_json::to_string(&scene.api::<K>().list(&ListParams::default()).await.unwrap().items).unwrap()
+}
+
 /// Everything that the operator writes but the Secrets' data.
 async fn all_that_is_told(scene: &Scene, operator: &Operator) -> Vec<(&'static str, String)> {
-    async fn list<K>(scene: &Scene) -> String
-    where
-        K: kube::Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>
-            + serde::de::DeserializeOwned
-            + serde::Serialize
-            + Clone
-            + std::fmt::Debug,
-    {
-        serde_json::to_string(&scene.api::<K>().list(&ListParams::default()).await.unwrap().items).unwrap()
-    }
     let resource = kube::api::ApiResource::erase::<TenantJwtSecret>(&());
     let objects: Api<DynamicObject> = Api::namespaced_with(scene.client.clone(), &scene.namespace, &resource);
     let objects = objects.list(&ListParams::default()).await.unwrap().items;

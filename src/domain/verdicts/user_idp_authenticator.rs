@@ -103,11 +103,12 @@ pub struct Lost {
 /// changes with each link that goes.
 #[must_use]
 pub fn not_unique(lost: Lost) -> Option<Problem> {
+    let taken = |reason, title, pointer: &'static str, message| {
+        Problem::new(reason, Weight::Stalls, 409, title, pointer, message)
+    };
     let external_id = || {
-        Problem::new(
+        taken(
             Reason::AlreadyLinked,
-            Weight::Stalls,
-            409,
             "Already linked",
             "/spec/idpUserId",
             "idpUserId must be linked once at its IdentityProvider: an older UserIdpAuthenticator of this namespace has it; \
@@ -115,10 +116,8 @@ pub fn not_unique(lost: Lost) -> Option<Problem> {
         )
     };
     let user = || {
-        Problem::new(
+        taken(
             Reason::UserAlreadyLinked,
-            Weight::Stalls,
-            409,
             "User already linked",
             "/spec/userId",
             "userId must be linked once to its IdentityProvider: an older UserIdpAuthenticator of this namespace does that; \

@@ -14,7 +14,7 @@ use kube::{
 };
 use serde_json::{Value, json};
 
-use super::needles::Needles;
+use super::{list, needles::Needles};
 use crate::support::{
     KeyServer, Operator, Plane, Scene,
     key_server::{ED25519, jwks},
@@ -64,17 +64,6 @@ async fn spoil(scene: &Scene, operator: &Operator, name: &str, secret: &str) {
         assert!(std::time::Instant::now() < deadline, "{name} can be read:\n{}", operator.log());
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-}
-
-async fn list<K>(scene: &Scene) -> String
-where
-    K: kube::Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>
-        + serde::de::DeserializeOwned
-        + serde::Serialize
-        + Clone
-        + std::fmt::Debug,
-{
-    serde_json::to_string(&scene.api::<K>().list(&ListParams::default()).await.unwrap().items).unwrap()
 }
 
 /// Everything that the operator writes, and all there is but the links' specs.
