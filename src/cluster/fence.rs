@@ -35,14 +35,6 @@ impl Moment {
         Self { steady: Instant::now(), wall: SystemTime::now() }
     }
 
-    /// So much before it, to test with.
-    #[cfg(test)]
-    #[must_use]
-    pub fn earlier_by(self, by: Duration) -> Self {
-        let steady = self.steady.checked_sub(by).unwrap_or(self.steady);
-        Self { steady, wall: self.wall - by }
-    }
-
     /// How long ago it was, by whichever clock says more. A time of day that was set back says nothing.
     #[must_use]
     pub fn elapsed(&self) -> Duration {

@@ -99,7 +99,7 @@ impl Processes {
     pub(crate) async fn start_api_server(&mut self) -> Result<bool, StartError> {
         let Some(ApiServer { position, command, kubeconfig }) = &self.api_server else { return Ok(false) };
         let Some(process) = self.running.get_mut(*position) else { return Ok(false) };
-        *process = supervise(command, &process.log().to_owned())?;
+        *process = supervise(command, process.log())?;
         let client = impatient_client(kubeconfig).await?;
         wait(std::slice::from_mut(process), async || is_ready(&client).await).await?;
         Ok(true)
