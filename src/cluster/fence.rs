@@ -51,7 +51,7 @@ pub struct Fence {
 
 /// What a write gets for an answer that does not pass.
 #[derive(Debug, thiserror::Error)]
-#[error("not written: this process does not hold the lease, or could not renew it in time")]
+#[error("this process does not hold the lease, or could not renew it in time")]
 pub struct Fenced;
 
 impl Fence {

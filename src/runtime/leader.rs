@@ -67,6 +67,7 @@ impl Leader {
             fence,
             renewed: None,
             seen: None,
+            lapses: None,
             told: String::new(),
         };
         Self { leads, task: tokio::spawn(candidate.take_part(sender, stop.clone())), stop }
@@ -98,11 +99,6 @@ fn identity() -> String {
     std::env::var("POD_NAME").map_or_else(|_| unique.to_string(), |pod| format!("{pod}_{unique}"))
 }
 
-/// Not the same for all, so that candidates that started together don't look together for ever.
-fn pause() -> Duration {
-    PAUSE.mul_f64(rand::random_range(0.8..=1.0))
-}
-
 fn answer(error: &kube::Error) -> String {
     match error {
         kube::Error::Api(status) if status.is_forbidden() => {
@@ -131,6 +127,8 @@ struct Candidate {
     renewed: Option<Instant>,
     /// The last new resourceVersion of another's Lease, and when it was seen first. Empty: it was deleted.
     seen: Option<(String, Instant)>,
+    /// When that one lapses.
+    lapses: Option<Instant>,
     /// What was logged last.
     told: String,
 }
@@ -150,7 +148,7 @@ impl Candidate {
                 return;
             }
             tokio::select! {
-                () = tokio::time::sleep(pause().min(self.left())) => {}
+                () = tokio::time::sleep(self.pause()) => {}
                 () = stop.cancelled() => break,
             }
         }
@@ -188,6 +186,14 @@ impl Candidate {
             Err(_) => self.complain("the lease can't be held: the API server gives no answer".to_owned()),
         }
         !self.left().is_zero()
+    }
+
+    /// Until the next look. Not the same for all, so that candidates that started together don't look together for ever;
+    /// and no longer than until another's Lease lapses, or until ours may not be renewed any more.
+    fn pause(&self) -> Duration {
+        let pause = PAUSE.mul_f64(rand::random_range(0.8..=1.0)).min(self.left());
+        let lapses = self.lapses.and_then(|lapses| lapses.checked_duration_since(Instant::now()));
+        lapses.map_or(pause, |lapses| pause.min(lapses))
     }
 
     /// How long the leader may still try to renew the Lease.
@@ -248,13 +254,16 @@ impl Candidate {
 
     /// Whether the Lease has stayed at this version for its duration, as far as this process has seen.
     fn has_lapsed(&mut self, version: &str, duration: Duration) -> bool {
-        match &self.seen {
-            Some((seen, since)) if seen == version => since.elapsed() > duration,
+        let now = Instant::now();
+        let since = match &self.seen {
+            Some((seen, since)) if seen == version => *since,
             _ => {
-                self.seen = Some((version.to_owned(), Instant::now()));
-                false
+                self.seen = Some((version.to_owned(), now));
+                now
             }
-        }
+        };
+        self.lapses = since.checked_add(duration);
+        self.lapses.is_some_and(|lapses| lapses <= now)
     }
 
     async fn release(&self) -> kube::Result<()> {
@@ -321,6 +330,7 @@ mod tests {
                 fence: Leader::fence(),
                 renewed: None,
                 seen: None,
+                lapses: None,
                 told: String::new(),
             }
         }
@@ -451,6 +461,23 @@ mod tests {
         assert_eq!([look(&mut candidate).await, look(&mut candidate).await], [STANDS_BY; 2]);
         candidate.seen.as_mut().unwrap().1 -= DURATION;
         assert_eq!(look(&mut candidate).await, LEADS);
+    }
+
+    #[tokio::test]
+    async fn a_standby_looks_again_when_the_lease_lapses_but_does_not_hurry_after_that() {
+        let server = Server::default();
+        let mut candidate = server.candidate("candidate");
+        server.held_by(&json!({ "holderIdentity": "other", "leaseDurationSeconds": 15 }));
+        let usual = PAUSE.mul_f64(0.8)..=PAUSE;
+        assert_eq!(look(&mut candidate).await, STANDS_BY);
+        assert!(usual.contains(&candidate.pause()), "{:?}", candidate.pause());
+        candidate.seen.as_mut().unwrap().1 -= Duration::from_millis(14_500);
+        assert_eq!(look(&mut candidate).await, STANDS_BY);
+        assert!(candidate.pause() <= Duration::from_millis(500), "{:?}", candidate.pause());
+        candidate.seen.as_mut().unwrap().1 -= Duration::from_secs(1);
+        server.0.lock().unwrap().refuse = Some(403);
+        assert_eq!(look(&mut candidate).await, STANDS_BY);
+        assert!(usual.contains(&candidate.pause()), "{:?}", candidate.pause());
     }
 
     #[tokio::test]

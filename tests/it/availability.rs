@@ -27,8 +27,8 @@ use crate::{
 
 const LEASE: &str = "idp-operator";
 
-/// How long a lease that is not renewed keeps others out, and a little more.
-const LAPSE: Duration = Duration::from_secs(15 + 5);
+/// How long a lease that is not renewed keeps others out, and what a busy machine may need besides.
+const LAPSE: Duration = Duration::from_secs(15 + 10);
 
 /// How soon a released lease is taken, or a stolen one noticed.
 const PROMPT: Duration = Duration::from_secs(6);

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use http::{Method, StatusCode};
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use kube::ResourceExt as _;
 use serde_json::json;
 
@@ -12,6 +12,9 @@ use crate::support::{
     History, Holding, Scene, Tenant,
     history::{Terms, check, values},
 };
+
+/// When a value that is old by now became current.
+const LONG_AGO: &str = "2020-01-01T00:00:00Z";
 
 pub async fn what_had_begun_before_a_pause_has_no_effect_once_another_leads() {
     let scene = Scene::new("paused").await;
@@ -24,16 +27,22 @@ pub async fn what_had_begun_before_a_pause_has_no_effect_once_another_leads() {
     let [replaced, read, told, done] = ["replaced", "read", "told", "done"].map(|name| Tenant::named(&scene, name));
     let mut before = Vec::new();
     for tenant in [&replaced, &read, &told, &done] {
-        before.push(tenant.ready(json!({})).await.1);
+        let mut rotation = json!({ "gracePeriod": "30m" });
+        if tenant.name == "read" {
+            rotation["interval"] = json!("1h");
+        }
+        before.push(tenant.ready(json!({ "rotation": rotation })).await.1);
     }
     // Each of its steps is under way somewhere: the replacement of a Secret, the look before that, the creation of
     // another one, and a status.
     let mut replacement = proxy.hold(Method::PUT, "/secrets/replaced-jwt");
     let mut look = proxy.hold_answer(Method::GET, "/secrets/read-jwt");
     let mut status = proxy.hold(Method::PATCH, "/tenantjwtsecrets/told/status");
-    for tenant in [&replaced, &read, &told, &done] {
+    for tenant in [&replaced, &told, &done] {
         tenant.rotate("once").await;
     }
+    // This one by its age.
+    read.plant(&[("issued-at", Some(LONG_AGO))]).await;
     done.settled(is_next_after(&before[3])).await;
     tokio::join!(replacement.reached(), look.reached(), status.reached());
     let mut creation = proxy.hold(Method::POST, "/secrets");
@@ -71,8 +80,8 @@ pub async fn what_had_begun_before_a_pause_has_no_effect_once_another_leads() {
         history.until("all was seen", |seen| seen.saw(&version)).await;
         let terms = Terms {
             broken: "",
-            aged: Timestamp::UNIX_EPOCH,
-            grace: SignedDuration::from_hours(24),
+            aged: LONG_AGO.parse().unwrap(),
+            grace: SignedDuration::from_mins(30),
             lead: SignedDuration::ZERO,
         };
         history.look(|seen| {
