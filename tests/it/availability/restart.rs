@@ -30,7 +30,7 @@ async fn is_steady(scene: &Scene, operator: &Operator, tenant: &Tenant<'_>) {
         operator.writes().await - renewals.await
     };
     let before = (versions().await, others().await.to_string());
-    tokio::time::sleep(Duration::from_secs(2)).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
     assert_eq!((versions().await, others().await.to_string()), before, "written in a steady state");
     // An output that is lost is noticed by its watch.
     let lost = tenant.output().await;
