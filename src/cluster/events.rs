@@ -1,6 +1,9 @@
 //! Events (events.k8s.io), as `kubectl describe` shows them.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+};
 
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::{
@@ -21,8 +24,8 @@ const MAX_NOTE: usize = 1000;
 #[derive(Clone)]
 pub struct Events {
     recorder: Recorder,
-    /// The failure that was told last, until one can be published again.
-    complained: Arc<Mutex<String>>,
+    /// The failure that was told last, by namespace, until one can be published there again.
+    complained: Arc<Mutex<HashMap<String, String>>>,
 }
 
 /// What is told.
@@ -55,28 +58,28 @@ impl Events {
             action: "Reconcile".to_owned(),
             secondary: None,
         };
-        let why = match tokio::time::timeout(TIMEOUT, self.recorder.publish(&event, object)).await {
-            Ok(Ok(())) => String::new(),
-            Ok(Err(error)) => answer(&error, || right(object)),
-            Err(_) => format!("the API server gave no answer within {TIMEOUT:?}"),
-        };
-        self.tell(why, notice, object);
+        match tokio::time::timeout(TIMEOUT, self.recorder.publish(&event, object)).await {
+            Ok(Ok(())) => self.works(object),
+            Ok(Err(error)) => self.failed(answer(&error, || right(object)), notice, object),
+            Err(_) => self.failed(format!("the API server gave no answer within {TIMEOUT:?}"), notice, object),
+        }
     }
 
-    fn tell(&self, why: String, notice: &Notice, object: &ObjectReference) {
-        let (kind, namespace, name) = (&object.kind, &object.namespace, &object.name);
-        let mut complained = lock(&self.complained);
-        match (why.is_empty(), why == *complained) {
-            (true, true) => {}
-            (true, false) => tracing::info!("Events can be published again"),
-            (false, false) => {
-                tracing::warn!(kind, namespace, name, reason = notice.reason, why, "could not publish an Event");
-            }
-            (false, true) => {
-                tracing::debug!(kind, namespace, name, reason = notice.reason, why, "could not publish an Event again");
-            }
+    fn works(&self, object: &ObjectReference) {
+        let namespace = object.namespace.as_deref().unwrap_or_default();
+        if lock(&self.complained).remove(namespace).is_some() {
+            tracing::info!(namespace, "Events can be published again");
         }
-        *complained = why;
+    }
+
+    fn failed(&self, why: String, notice: &Notice, object: &ObjectReference) {
+        let (kind, namespace, name) = (&object.kind, &object.namespace, &object.name);
+        let reason = &notice.reason;
+        if lock(&self.complained).insert(namespace.clone().unwrap_or_default(), why.clone()).as_ref() == Some(&why) {
+            tracing::debug!(kind, namespace, name, reason, why, "could not publish an Event again");
+        } else {
+            tracing::warn!(kind, namespace, name, reason, why, "could not publish an Event");
+        }
     }
 }
 

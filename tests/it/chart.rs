@@ -1,8 +1,10 @@
 //! The chart on the real API server.
 
 mod audit;
+mod missing;
 mod render;
 mod rights;
+mod rights_page;
 mod strategy_catalog;
 
 use std::{io::Write as _, process::Stdio};
@@ -76,6 +78,14 @@ impl Release {
         };
         let env = env.as_array().into_iter().flatten();
         env.map(|variable| (variable["name"].as_str().unwrap().to_owned(), value(variable))).collect()
+    }
+
+    /// The same release with its objects changed.
+    pub fn changed(&self, change: impl FnMut(&mut Value)) -> Self {
+        let mut objects = self.objects.clone();
+        objects.iter_mut().for_each(change);
+        let documents: Vec<String> = objects.iter().map(Value::to_string).collect();
+        Self { namespace: self.namespace.clone(), yaml: documents.join("\n---\n").into_bytes(), objects }
     }
 
     /// Applies everything.

@@ -2,7 +2,7 @@
 //! operator uses each right that the chart grants, and asks for no other.
 
 pub mod grants;
-mod life;
+pub mod life;
 mod log;
 
 use std::collections::BTreeSet;
@@ -17,7 +17,7 @@ use self::{
 use super::Release;
 use crate::{
     program::{so, soon},
-    support::Scene,
+    support::{Proxy, Scene, proxy::Read},
 };
 
 /// Values of the chart that make a difference for rights.
@@ -160,4 +160,25 @@ async fn each_right_that_the_chart_grants_is_used_and_no_other_is_asked_for() {
     let known: BTreeSet<&str> =
         lived.iter().map(|one| one.user.as_str()).chain(["admin", "system:apiserver"]).collect();
     assert_eq!(users, known);
+}
+
+/// The audit log does not have what a watch delivers; the request says in which form it may come.
+#[tokio::test]
+async fn of_secrets_and_configmaps_only_metadata_is_watched() {
+    let scene = Scene::new("metadata").await;
+    let proxy = Proxy::start().await;
+    let operator = scene.start_by(proxy.kubeconfig()).ready().await;
+    let is_watch = |read: &&Read| read.uri.contains("watch=true");
+    soon("six watches", async || so(proxy.reads().iter().filter(is_watch).count() >= 6)).await;
+    let forms = |resource: &str, watch: bool| -> BTreeSet<String> {
+        let path = format!("/api/v1/namespaces/{}/{resource}?", scene.namespace);
+        let reads = proxy.reads().into_iter().filter(|read| read.uri.starts_with(&path));
+        reads.filter(|read| is_watch(&read) == watch).map(|read| read.accept).collect()
+    };
+    for resource in ["secrets", "configmaps"] {
+        let form = |kind: &str| BTreeSet::from([format!("application/json;as={kind};g=meta.k8s.io;v=v1")]);
+        assert_eq!(forms(resource, true), form("PartialObjectMetadata"), "{resource}");
+        assert_eq!(forms(resource, false), form("PartialObjectMetadataList"), "{resource}");
+    }
+    operator.drained().await;
 }
