@@ -60,8 +60,8 @@ impl Events {
         };
         match tokio::time::timeout(TIMEOUT, self.recorder.publish(&event, object)).await {
             Ok(Ok(())) => self.works(object),
-            Ok(Err(error)) => self.failed(answer(&error, || right(object)), notice, object),
-            Err(_) => self.failed(format!("the API server gave no answer within {TIMEOUT:?}"), notice, object),
+            Ok(Err(error)) => self.failed(&answer(&error, || right(object)), notice, object),
+            Err(_) => self.failed(&format!("the API server gave no answer within {TIMEOUT:?}"), notice, object),
         }
     }
 
@@ -72,10 +72,11 @@ impl Events {
         }
     }
 
-    fn failed(&self, why: String, notice: &Notice, object: &ObjectReference) {
+    fn failed(&self, why: &str, notice: &Notice, object: &ObjectReference) {
         let (kind, namespace, name) = (&object.kind, &object.namespace, &object.name);
         let reason = &notice.reason;
-        if lock(&self.complained).insert(namespace.clone().unwrap_or_default(), why.clone()).as_ref() == Some(&why) {
+        let told = lock(&self.complained).insert(namespace.clone().unwrap_or_default(), why.to_owned());
+        if told.as_deref() == Some(why) {
             tracing::debug!(kind, namespace, name, reason, why, "could not publish an Event again");
         } else {
             tracing::warn!(kind, namespace, name, reason, why, "could not publish an Event");
