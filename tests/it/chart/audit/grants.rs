@@ -64,7 +64,8 @@ pub fn grants(objects: &[Value]) -> BTreeSet<Grant> {
     all
 }
 
-fn expand(rule: &Value, namespace: Option<&str>, by: &str) -> Vec<Grant> {
+/// The rights of one rule.
+pub fn expand(rule: &Value, namespace: Option<&str>, by: &str) -> Vec<Grant> {
     assert!(rule.get("nonResourceURLs").is_none(), "{rule}");
     let names = strings(&rule["resourceNames"]);
     let names: Vec<Option<String>> = if names.is_empty() { vec![None] } else { names.into_iter().map(Some).collect() };
