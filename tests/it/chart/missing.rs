@@ -5,7 +5,10 @@
 use idp_operator::api::{
     IdentityProvider, StrategyInstance, TenantJwtSecret, UserIdpAuthenticator, status::HasCore as _,
 };
-use k8s_openapi::api::core::v1::{ConfigMap, ResourceQuota, Secret};
+use k8s_openapi::api::{
+    coordination::v1::Lease,
+    core::v1::{ConfigMap, ResourceQuota, Secret},
+};
 use kube::api::{Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 
@@ -397,6 +400,40 @@ async fn a_watch_that_is_not_allowed_is_told_once() {
     stage.heal();
     blind.verdict::<StrategyInstance>("late", "True", "Ready").await;
     operator.drained().await;
+}
+
+/// Without this right on Leases a pod stands by, says so, and leads once it is granted.
+async fn stands_by(verb: &'static str) {
+    let (plane, scene) = (Plane::shared(), Scene::new("lease").await);
+    let watched = format!("watchNamespaces={{{}}}", scene.namespace);
+    let values = ["crds.install=false", "rbac.aggregate=false", "leaderElection.enabled=true", &watched];
+    let release = Release::render(plane, "missing", &scene.namespace, &values);
+    let less = release.changed(|object| {
+        if object["kind"] == "Role" && object["metadata"]["name"] == "missing-idp-operator-leader-election" {
+            right("coordination.k8s.io", "leases", verb).remove(object);
+        }
+    });
+    less.apply(plane);
+    if verb == "patch" {
+        // One that an earlier pod left.
+        let lease: Lease = serde_json::from_value(json!({ "metadata": { "name": "idp-operator" } })).unwrap();
+        scene.api().create(&PostParams::default(), &lease).await.unwrap();
+    }
+    let operator = release.start(plane, "missing-idp-operator").await.ready().await;
+    let refused = [&format!("verb=\"{verb}\""), "kind=\"leases\"", "code=\"403\""];
+    soon("two attempts", async || so(operator.metric("idp_operator_api_requests_total", &refused).await >= 2.0)).await;
+    let why = "the lease can't be held: the API server answered 403 Forbidden: the operator's role must allow get, create \
+               and patch on leases";
+    assert_eq!(operator.log().matches(why).count(), 1, "{}", operator.log());
+    assert!(operator.metric("idp_operator_leader", &[]).await < 0.5);
+    release.apply(plane);
+    soon("it leads", async || so(operator.metric("idp_operator_leader", &[]).await > 0.5)).await;
+    operator.drained().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_right_to_its_lease_a_pod_stands_by() {
+    tokio::join!(stands_by("get"), stands_by("create"), stands_by("patch"));
 }
 
 /// 403 is what a quota answers, too.
