@@ -77,9 +77,9 @@ impl Events {
         let reason = &notice.reason;
         let told = lock(&self.complained).insert(namespace.clone().unwrap_or_default(), why.to_owned());
         if told.as_deref() == Some(why) {
-            tracing::debug!(kind, namespace, name, reason, why, "could not publish an Event again");
+            tracing::debug!(kind, namespace, name, reason, error = why, "could not publish an Event again");
         } else {
-            tracing::warn!(kind, namespace, name, reason, why, "could not publish an Event");
+            tracing::warn!(kind, namespace, name, reason, error = why, "could not publish an Event");
         }
     }
 }

@@ -23,6 +23,7 @@ use crate::{
     cluster::{
         error::Error,
         events::Notice,
+        key::ObjectKey,
         metrics::{KindLabels, ReconcileLabels},
         report::report,
     },
@@ -112,16 +113,18 @@ where
     match &result {
         Ok(_) => {
             if ctx.failures.clear(&request) {
-                tracing::info!("reconcile works again");
+                let ObjectKey { namespace, name } = &request.key;
+                tracing::info!(kind, %namespace, %name, "reconcile works again");
             }
         }
         Err(error) => {
             let failed = ctx.failures.add(&request, error.to_string());
+            let (ObjectKey { namespace, name }, failures) = (&request.key, failed.count);
             // The metric counts each; the log has each cause once, as it could be the same for all objects for days.
             if failed.is_news {
-                tracing::warn!(%error, failures = failed.count, "reconcile failed, trying on");
+                tracing::warn!(kind, %namespace, %name, %error, failures, "reconcile failed, trying on");
             } else {
-                tracing::debug!(%error, failures = failed.count, "reconcile failed again, trying on");
+                tracing::debug!(kind, %namespace, %name, %error, failures, "reconcile failed again, trying on");
             }
             tell_failure(object.as_ref(), &ctx, error, failed).await;
         }
@@ -213,10 +216,11 @@ async fn tell_failure<K: Managed>(object: &K, ctx: &Context, error: &Error, fail
     K::note_failure(&mut new, &problem);
     if let Err(error) = bounded(TELL, write(object, ctx, &old, new)).await {
         // Told at the second time at the latest; where the status itself is what fails, all is said already.
+        let (kind, ObjectKey { namespace, name }) = (K::KIND.as_str(), object.key());
         if failed.count <= 2 && error.to_string() != why {
-            tracing::warn!(%error, "could not tell of the failure in the status");
+            tracing::warn!(kind, %namespace, %name, %error, "could not tell of the failure in the status");
         } else {
-            tracing::debug!(%error, "could not tell of the failure in the status again");
+            tracing::debug!(kind, %namespace, %name, %error, "could not tell of the failure in the status again");
         }
     }
 }

@@ -6,10 +6,14 @@ use idp_operator::api::{
     IdentityProvider, StrategyInstance, TenantJwtSecret, UserIdpAuthenticator, status::HasCore as _,
 };
 use k8s_openapi::api::{
+    admissionregistration::v1::{ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding},
     coordination::v1::Lease,
     core::v1::{ConfigMap, ResourceQuota, Secret},
 };
-use kube::api::{Patch, PatchParams, PostParams};
+use kube::{
+    Api,
+    api::{DeleteParams, Patch, PatchParams, PostParams},
+};
 use serde_json::{Value, json};
 
 use super::{Release, audit::life};
@@ -20,7 +24,7 @@ use crate::{
         key_server::{ED25519, P256, jwks},
         ready,
         scene::{Ours, conditions, core},
-        tenant::text,
+        tenant::{base64, text},
     },
 };
 
@@ -459,5 +463,55 @@ async fn a_quota_is_not_taken_for_a_missing_right() {
         "could not create Secret 'acme-jwt': the API server answered 403 Forbidden (ResourceQuota 'few' is used up)";
     assert_eq!(ready(&object).unwrap().2, why);
     scene.delete::<ResourceQuota>("few").await;
+    scene.verdict::<TenantJwtSecret>("acme", "True", "Ready").await;
+}
+
+/// As careless as a policy's author may be: its message repeats the value.
+#[tokio::test]
+async fn a_policy_that_refuses_is_named_and_what_it_wrote_is_not_repeated() {
+    let scene = Scene::new("policy").await;
+    let operator = scene.operator().await;
+    let name = format!("{}.example.com", scene.namespace);
+    let policy: ValidatingAdmissionPolicy = serde_json::from_value(json!({
+        "metadata": { "name": name },
+        "spec": {
+            "matchConstraints": { "resourceRules": [
+                { "apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["secrets"] },
+            ] },
+            "validations": [{
+                "expression": "!has(object.data)",
+                "reason": "Forbidden",
+                "messageExpression": "'no such value: ' + string(object.data['secret'])",
+            }],
+        },
+    }))
+    .unwrap();
+    let here = json!({ "matchLabels": { "kubernetes.io/metadata.name": scene.namespace } });
+    let binding: ValidatingAdmissionPolicyBinding = serde_json::from_value(json!({
+        "metadata": { "name": name },
+        "spec": { "policyName": name, "validationActions": ["Deny"], "matchResources": { "namespaceSelector": here } },
+    }))
+    .unwrap();
+    let (policies, bindings) = (Api::all(scene.client.clone()), Api::all(scene.client.clone()));
+    policies.create(&PostParams::default(), &policy).await.unwrap();
+    bindings.create(&PostParams::default(), &binding).await.unwrap();
+    let refusal = soon("the API server knows of the policy", async || {
+        let probe = json!({ "metadata": { "generateName": "probe-" }, "data": { "secret": base64("hunter2") } });
+        let probe: Secret = serde_json::from_value(probe).unwrap();
+        scene.api().create(&PostParams::default(), &probe).await.err()
+    })
+    .await;
+    assert!(refusal.to_string().contains("no such value: "), "{refusal}");
+    scene.apply::<TenantJwtSecret>("acme", json!({ "tenantId": "acme", "signingAlgorithm": "HS256" })).await;
+    let object = scene.verdict::<TenantJwtSecret>("acme", "Unknown", "InternalError").await;
+    let why = format!(
+        "could not create Secret 'acme-jwt': the API server answered 403 Forbidden (ValidatingAdmissionPolicy '{name}' \
+         refused it)"
+    );
+    assert_eq!(ready(&object).unwrap().2, why);
+    assert!(operator.log().contains(&why) && !operator.log().contains("no such value"), "{}", operator.log());
+    let params = DeleteParams::default();
+    bindings.delete(&name, &params).await.unwrap();
+    policies.delete(&name, &params).await.unwrap();
     scene.verdict::<TenantJwtSecret>("acme", "True", "Ready").await;
 }
