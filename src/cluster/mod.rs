@@ -15,6 +15,7 @@ pub mod metrics;
 pub mod objects;
 pub mod poll;
 pub mod pools;
+pub mod refusal;
 pub mod relist;
 pub mod report;
 pub mod shallow;

@@ -102,7 +102,8 @@ fn identity() -> String {
 fn answer(error: &kube::Error) -> String {
     match error {
         kube::Error::Api(status) if status.is_forbidden() => {
-            "the API server answered 403 Forbidden: the operator's role must allow get, create and patch".to_owned()
+            "the API server answered 403 Forbidden: the operator's role must allow get, create and patch on leases"
+                .to_owned()
         }
         kube::Error::Api(status) => format!("the API server answered {} {}", status.code, status.reason),
         _ => "the API server gives no answer".to_owned(),

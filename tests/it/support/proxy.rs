@@ -70,6 +70,16 @@ struct Writes {
     ended: usize,
     is_silent: bool,
     fault: Option<(RangeInclusive<usize>, Fault)>,
+    read: Vec<Read>,
+}
+
+/// A read that was asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Read {
+    /// Path and query.
+    pub uri: String,
+    /// Forms in which the answer may come.
+    pub accept: String,
 }
 
 impl Proxy {
@@ -126,6 +136,11 @@ impl Proxy {
         self.shared.state.lock().unwrap().begun
     }
 
+    /// All reads so far, watches among them.
+    pub fn reads(&self) -> Vec<Read> {
+        self.shared.state.lock().unwrap().read.clone()
+    }
+
     /// Waits until no write has been under way for so long.
     pub async fn quiet(&self, time: Duration) {
         loop {
@@ -170,6 +185,14 @@ impl Shared {
         fault.map_or(Course::Forward, Course::Fail)
     }
 
+    fn note(&self, request: &http::request::Parts) {
+        if request.method == Method::GET {
+            let accept = request.headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
+            let read = Read { uri: request.uri.to_string(), accept: accept.unwrap_or_default().to_owned() };
+            self.state.lock().unwrap().read.push(read);
+        }
+    }
+
     fn end(&self, method: &Method) {
         if is_write(method) {
             self.state.lock().unwrap().ended += 1;
@@ -192,6 +215,7 @@ pub async fn forward(client: &Client, request: http::Request<kube::client::Body>
 async fn handle(State(shared): State<Arc<Shared>>, request: Request) -> Response {
     let course = shared.begin(request.method());
     let (mut parts, body) = request.into_parts();
+    shared.note(&parts);
     remove_hop_by_hop(&mut parts.headers);
     let method = parts.method.clone();
     let body = to_bytes(body, usize::MAX).await.unwrap_or_default();
