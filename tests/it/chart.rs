@@ -3,6 +3,7 @@
 mod admission;
 mod bad_values;
 mod monitoring;
+mod notes;
 mod render;
 mod rights;
 mod strategy_catalog;

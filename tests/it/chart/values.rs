@@ -122,7 +122,7 @@ fn differences(path: &str, value: &Value, schema: &Value, root: &Value, whole: &
         Value::Number(_) | Value::Null => "number",
     };
     let mut wrong = Vec::new();
-    if !types.contains(&is) {
+    if !types.contains(&is) && !(is == "integer" && types.contains(&"number")) {
         wrong.push(format!("{path} is {is}, and {types:?} in the schema"));
     }
     let nothing = Map::new();
