@@ -39,6 +39,7 @@ fn table() -> Vec<(Value, &'static [&'static str])> {
         (json!({ "image": { "repository": "a b" } }), &["image/repository"]),
         (json!({ "image": { "pullPolicy": "always" } }), &["image/pullPolicy"]),
         (json!({ "service": { "port": 0 } }), &["service/port"]),
+        (json!({ "serviceAccount": { "name": "Mine" } }), &["serviceAccount/name"]),
         (json!({ "service": { "annotations": { "a": 1 } } }), &["service/annotations/a"]),
         (json!({ "podLabels": { "a": true } }), &["podLabels/a"]),
         (json!({ "podLabels": { "a": "b c" } }), &["podLabels/a"]),
@@ -84,7 +85,10 @@ fn table() -> Vec<(Value, &'static [&'static str])> {
             json!({ "networkPolicy": { "metricsFrom": [{ "ipBlock": { "cidr": "::/0" }, "podSelector": {} }] } }),
             &["networkPolicy.metricsFrom[0] must have either ipBlock"],
         ),
+        // As `helm upgrade --reuse-values` does from a version that had no such value.
+        (json!({ "admissionPolicies": null }), &["admissionPolicies is missing", "--reset-then-reuse-values"]),
         // What excludes each other.
+        (json!({ "extraEnv": [{ "name": "POD_NAME", "value": "a" }] }), &["extraEnv must not hold POD_NAME"]),
         (json!({ "replicaCount": 2 }), &["replicaCount", "leaderElection.enabled=true"]),
         (both, &["serviceMonitor.enabled", "podMonitor.enabled"]),
         (no_service, &["serviceMonitor.enabled", "service.enabled=true"]),
