@@ -1,7 +1,7 @@
 //! Metrics, alerts and the dashboard fit together, and Events are seen by who asks for them.
 
 pub mod alerts;
-mod dashboard;
+pub mod dashboard;
 mod events;
 mod page;
 pub mod promql;
