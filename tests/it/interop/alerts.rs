@@ -5,6 +5,7 @@ mod prometheus;
 
 use std::time::{Duration, Instant};
 
+use http::StatusCode;
 use idp_operator::api::{IdentityProvider, StrategyInstance, TenantJwtSecret};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
@@ -17,8 +18,9 @@ use self::{
 use crate::{
     observability::{Sample, alerts::rules, dashboard::queries, samples},
     support::{
-        KeyServer, Operator, Scene,
+        KeyServer, Operator, Proxy, Scene,
         key_server::{ED25519, jwks},
+        proxy::{Answer, Done, Fault},
     },
 };
 
@@ -87,14 +89,21 @@ async fn objects(scene: &Scene, server: &KeyServer) {
     scene.verdict::<StrategyInstance>("local", "True", "Ready").await;
 }
 
-/// What breaks them all: an endpoint without keys, a Secret that nobody can change, a type that there is not.
+/// An endpoint without keys, a Secret that nobody can change, a flag that the type is not capable of.
 async fn trouble(scene: &Scene, server: &KeyServer) {
     server.answer("500 Internal Server Error", "", "");
     scene.merge::<Secret>("acme-jwt", json!({ "immutable": true })).await;
     scene.merge::<TenantJwtSecret>("acme", json!({ "spec": { "signingAlgorithm": "HS384" } })).await;
-    scene.merge::<StrategyInstance>("local", json!({ "spec": { "type": "nothing" } })).await;
-    scene.verdict::<TenantJwtSecret>("acme", "Unknown", "InternalError").await;
-    scene.verdict::<StrategyInstance>("local", "False", "UnknownStrategyType").await;
+    scene.merge::<StrategyInstance>("local", json!({ "spec": { "isSyncActive": true } })).await;
+    scene.verdict::<TenantJwtSecret>("acme", "False", "SecretImmutable").await;
+    scene.verdict::<StrategyInstance>("local", "False", "CapabilityNotSupported").await;
+}
+
+/// A role that allows no writes, and a tenant that needs some.
+async fn no_rights(scene: &Scene, proxy: &Proxy) {
+    proxy.fail(1..=usize::MAX, Fault { done: Done::No, answer: Answer::Status(StatusCode::FORBIDDEN) });
+    let tenant = json!({ "tenantId": format!("more.{}", scene.namespace), "signingAlgorithm": "HS256" });
+    scene.apply::<TenantJwtSecret>("more", tenant).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -102,7 +111,8 @@ async fn trouble(scene: &Scene, server: &KeyServer) {
 async fn alerts_fire_in_trouble_and_only_then() {
     let (scene, quiet) = (Scene::new("alerts").await, Scene::new("quiet").await);
     let server = KeyServer::http(&jwks(&[ED25519])).await;
-    let operator = scene.operator().await;
+    let proxy = Proxy::start().await;
+    let operator = scene.start_by(proxy.kubeconfig()).ready().await;
     objects(&scene, &server).await;
     let (peace_at, peace) = (Timestamp::now().as_second(), scrape(&operator).await);
     check_metrics(&operator.get_with("/metrics", "accept: text/plain\r\n").await.1);
@@ -146,7 +156,8 @@ async fn alerts_fire_in_trouble_and_only_then() {
             .map(|sample| sample.value)
             .sum::<f64>()
     };
-    let earlier = scrape(&operator).await;
+    no_rights(&scene, &proxy).await;
+    let earlier = until("a reconcile fails", &operator, |samples| errors(samples) > 0.5).await;
     let broken = until("another reconcile fails", &operator, |samples| errors(samples) > errors(&earlier)).await;
     let broken_at = Timestamp::now().as_second();
     let refused_file =
@@ -165,23 +176,28 @@ async fn alerts_fire_in_trouble_and_only_then() {
     let of = |alert: &str, labels: &str| format!("alertname=\"IdpOperator{alert}\",{labels}");
     let of_kind = |alert: &str, kind: &str| of(alert, &format!("kind=\"{kind}\",namespace=\"idp-system\""));
     let of_object = |alert: &str, name: &str| of(alert, &format!("name=\"{name}\",{namespace}"));
-    let (stale, failing) = (of_object("KeysStale", "short"), of_kind("ReconcileErrors", "TenantJwtSecret"));
-    let not_ready =
-        ["IdentityProvider", "StrategyInstance", "TenantJwtSecret"].map(|kind| of_kind("ObjectsNotReady", kind));
-    let overdue = of_object("RotationOverdue", "acme");
-    let [one, two, three] = not_ready.each_ref().map(String::as_str);
-    let lasting = [&stale, &failing, one, two, three, &overdue];
-    let [soon, late] = ["KeysStaleSoon", "KeysStale"].map(|alert| of_object(alert, "long"));
+    let forbidden = |verb: &str, kind: &str| {
+        of("ApiRequestsForbidden", &format!("kind=\"{kind}\",namespace=\"idp-system\",verb=\"{verb}\""))
+    };
+    let stale = vec![of_object("KeysStale", "short")];
+    let refused = [("create", "secrets"), ("patch", "tenantjwtsecrets/status")];
+    let refused = refused.map(|(verb, resource)| forbidden(verb, resource));
+    let failing = [&[of_kind("ReconcileErrors", "TenantJwtSecret")][..], &refused].concat();
+    let not_ready = ["IdentityProvider", "StrategyInstance", "TenantJwtSecret"];
+    let not_ready: Vec<_> = not_ready.map(|kind| of_kind("ObjectsNotReady", kind)).into();
+    let overdue = vec![of_object("RotationOverdue", "acme")];
+    let lasting = [stale.clone(), failing.clone(), not_ready.clone(), overdue].concat();
+    let long = |alert: &str| vec![of_object(alert, "long")];
     let in_trouble = held(&broken, "a").into_iter();
     let in_trouble = in_trouble.map(|series| series.that_goes_on(&[WATCHES]).that_grows_as_since(&earlier));
     let in_trouble = Story::of(broken_at, in_trouble)
-        .fires("5m", &[&stale])
-        .fires("20m", &[&stale, &failing])
-        .fires("40m", &[&stale, &failing, one, two, three])
-        .fires("75m", &lasting)
+        .fires("5m", &stale)
+        .fires("20m", &[stale.clone(), failing.clone()].concat())
+        .fires("40m", &[stale, failing, not_ready].concat())
+        .fires("85m", &lasting)
         .fires("17h30m", &lasting)
-        .fires("19h", &[&lasting[..], &[&soon]].concat())
-        .fires("25h", &[&lasting[..], &[&late]].concat());
+        .fires("19h", &[lasting.clone(), long("KeysStaleSoon")].concat())
+        .fires("25h", &[lasting, long("KeysStale")].concat());
 
     // The rotation is not waited for.
     let rotates = "idp_operator_secret_next_rotation_timestamp_seconds";
@@ -190,35 +206,29 @@ async fn alerts_fire_in_trouble_and_only_then() {
     let in_peace = ["1m", "10m", "1h", "25h"]
         .into_iter()
         .fold(Story::of(peace_at, at_peace("a")), |story, after| story.fires(after, &[]));
-    let silent: Vec<String> = before
-        .iter()
-        .map(|(kind, _)| of("WatchSilent", &format!("kind=\"{kind}\",namespace=\"idp-system\",pod=\"a\"")))
-        .collect();
-    let silent: Vec<&str> = silent.iter().map(String::as_str).collect();
+    let silent =
+        |(kind, _): &(String, f64)| of("WatchSilent", &format!("kind=\"{kind}\",namespace=\"idp-system\",pod=\"a\""));
+    let silent: Vec<String> = before.iter().map(silent).collect();
     let is_cut = Story::of(cut_at, held(&cut, "a")).fires("8m", &[]).fires("13m", &silent);
-    let forbidden =
-        |verb: &str| of("ApiRequestsForbidden", &format!("kind=\"leases\",namespace=\"idp-system\",verb=\"{verb}\""));
     let system = "namespace=\"idp-system\"";
-    let [none, several, refused] =
-        ["NoLeader", "SeveralLeaders", "StrategyCatalogRefused"].map(|alert| of(alert, system));
-    let verb = alone
-        .iter()
-        .find(|sample| sample.labels.iter().any(|(_, value)| value == "403"))
-        .map(|sample| sample.labels.iter().find(|(name, _)| name == "verb").unwrap().1.clone());
+    let idle = vec![of("NoLeader", system), of("StrategyCatalogRefused", system)];
     let stands_by = held(&alone, "a").into_iter();
     let stands_by = stands_by.map(|series| series.that_goes_on(&[WATCHES]).that_grows_as_since(&asked));
     let stands_by = Story::of(alone_at, stands_by)
         .fires("4m", &[])
-        .fires("8m", &[&none, &refused])
-        .fires("40m", &[&none, &refused, &forbidden(&verb.unwrap())]);
-    let twice = Story::of(peace_at, at_peace("a").chain(at_peace("b"))).fires("2m", &[]).fires("10m", &[&several]);
-    let start = "idp_operator_start_timestamp_seconds{job=\"idp-operator\",namespace=\"idp-system\",pod=\"a\"}";
-    let restarts = Story::of(0, []).with(start, "1 1 1 200 200 400 400 600x60");
-    let restarts = restarts.fires("4m", &[]).fires("10m", &[&of("Restarting", "namespace=\"idp-system\",pod=\"a\"")]);
-    let unread = "idp_operator_unreadable_objects{job=\"idp-operator\",namespace=\"idp-system\",pod=\"a\",kind=\"StrategyInstance\"}";
-    let unread = Story::of(0, []).with(start, "1x60").with(unread, "0 0 2x60");
-    let unread = unread.fires("6m", &[]).fires("10m", &[&of_kind("ObjectsUnreadable", "StrategyInstance")]);
-    let nothing = Story::of(0, []).fires("4m", &[]).fires("6m", &[&of("Down", system)]);
+        .fires("8m", &idle)
+        .fires("40m", &[idle, vec![forbidden("get", "leases")]].concat());
+    let twice = Story::of(peace_at, at_peace("a").chain(at_peace("b")));
+    let twice = twice.fires("2m", &[]).fires("10m", &[of("SeveralLeaders", system)]);
+    // Of these, samples are made up.
+    let target = "job=\"idp-operator\",namespace=\"idp-system\",pod=\"a\"";
+    let start = format!("idp_operator_start_timestamp_seconds{{{target}}}");
+    let restarts = Story::of(0, []).with(&start, "1 1 1 200 200 400 400 600x60");
+    let restarts = restarts.fires("4m", &[]).fires("10m", &[of("Restarting", &format!("{system},pod=\"a\""))]);
+    let unread = format!("idp_operator_unreadable_objects{{{target},kind=\"StrategyInstance\"}}");
+    let unread = Story::of(0, []).with(&start, "1x60").with(&unread, "0 0 2x60");
+    let unread = unread.fires("6m", &[]).fires("10m", &[of_kind("ObjectsUnreadable", "StrategyInstance")]);
+    let nothing = Story::of(0, []).fires("4m", &[]).fires("6m", &[of("Down", system)]);
 
     let rules = rules(&["prometheusRule.runbookUrl=https://docs.example.com/alerts.md"]);
     check_rules(&rules);

@@ -76,7 +76,7 @@ impl Story {
     }
 
     /// After so long just these alerts fire: their names, and what tells them apart.
-    pub fn fires(mut self, after: &str, alerts: &[&str]) -> Self {
+    pub fn fires(mut self, after: &str, alerts: &[String]) -> Self {
         let expression = "count by (alertname, namespace, name, kind, verb, pod) (ALERTS{alertstate=\"firing\"})";
         let samples: Vec<Value> =
             alerts.iter().map(|labels| json!({ "labels": format!("{{{labels}}}"), "value": 1 })).collect();
