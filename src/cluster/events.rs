@@ -48,10 +48,12 @@ impl Events {
             action: "Reconcile".to_owned(),
             secondary: None,
         };
-        match tokio::time::timeout(TIMEOUT, self.recorder.publish(&event, object)).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::warn!(reason = notice.reason, %error, "could not publish an Event"),
-            Err(_) => tracing::warn!(reason = notice.reason, "could not publish an Event in time"),
-        }
+        let why = match tokio::time::timeout(TIMEOUT, self.recorder.publish(&event, object)).await {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => format!("no answer within {} s", TIMEOUT.as_secs()),
+        };
+        let (kind, namespace, name) = (&object.kind, &object.namespace, &object.name);
+        tracing::warn!(kind, namespace, name, reason = notice.reason, error = why, "could not publish an Event");
     }
 }

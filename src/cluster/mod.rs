@@ -17,5 +17,6 @@ pub mod pools;
 pub mod relist;
 pub mod report;
 pub mod shallow;
+pub mod signs_of_life;
 pub mod sync;
 pub mod watch;

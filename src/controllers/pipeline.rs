@@ -19,6 +19,7 @@ use crate::{
     cluster::{
         error::Error,
         events::Notice,
+        key::ObjectKey,
         metrics::{KindLabels, ReconcileLabels},
         report::report,
     },
@@ -109,7 +110,8 @@ where
         Ok(_) => ctx.failures.clear(&request),
         Err(error) => {
             let failures = ctx.failures.add(&request);
-            tracing::warn!(%error, failures, "reconcile failed");
+            let ObjectKey { namespace, name } = &request.key;
+            tracing::warn!(kind, %namespace, %name, %error, failures, "reconcile failed");
             tell_failure(object.as_ref(), &ctx, error, failures).await;
         }
     }
@@ -180,7 +182,8 @@ async fn write<K: Managed>(object: &K, ctx: &Context, old: &K::Status, new: K::S
         K::after_change(ctx, changed.old.as_deref(), Some(&new));
     }
     if let Some(notice) = verdict_change(old.core(), new.core()) {
-        tracing::info!(reason = notice.reason, "verdict changed");
+        let (kind, ObjectKey { namespace, name }) = (K::KIND.as_str(), object.key());
+        tracing::info!(kind, %namespace, %name, reason = notice.reason, "verdict changed");
         ctx.events.publish(&notice, &object.object_ref(&())).await;
     }
     Ok(())
@@ -198,7 +201,8 @@ async fn tell_failure<K: Managed>(object: &K, ctx: &Context, error: &Error, fail
     let mut new = with_core(old.clone(), core);
     K::note_failure(&mut new, &problem);
     if let Err(error) = bounded(TELL, write(object, ctx, &old, new)).await {
-        tracing::warn!(%error, "could not tell of the failure in the status");
+        let (kind, ObjectKey { namespace, name }) = (K::KIND.as_str(), object.key());
+        tracing::warn!(kind, %namespace, %name, %error, "could not tell of the failure in the status");
     }
 }
 
