@@ -58,6 +58,8 @@ fn table() -> Vec<(Value, &'static [&'static str])> {
         (json!({ "strategyCatalog": { "GitLab": {} } }), &["strategyCatalog", "GitLab"]),
         (json!({ "strategyCatalog": { "a": { "canSync": true } } }), &["strategyCatalog/a", "canLoginRegister"]),
         (json!({ "prometheusRule": { "alertLabels": { "a-b": "c" } } }), &["prometheusRule/alertLabels"]),
+        (json!({ "prometheusRule": { "thresholds": { "restarts": "3" } } }), &["prometheusRule/thresholds/restarts"]),
+        (json!({ "prometheusRule": { "disabledAlerts": ["x y"] } }), &["prometheusRule/disabledAlerts/0"]),
         // Log levels: a lone word would be a target, and silence all others.
         (json!({ "logLevel": "" }), &["logLevel"]),
         (json!({ "logLevel": "inf" }), &["logLevel must be", "\"inf\""]),
