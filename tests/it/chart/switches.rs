@@ -45,7 +45,9 @@ static RENDERED: LazyLock<Vec<Rendered>> = LazyLock::new(|| {
     let mut switches: Vec<Switch> =
         serde_saphyr::from_str(&fs::read_to_string(file("switches.yaml")).unwrap()).unwrap();
     let without_crds = json!({ "crds": { "install": false } });
-    switches.iter_mut().for_each(|switch| switch.given = merged(&without_crds, &switch.given));
+    for switch in &mut switches {
+        switch.given = merged(&without_crds, &switch.given);
+    }
     let mut given: Vec<&Value> = Vec::new();
     for switch in &switches {
         if !given.contains(&&switch.given) {
