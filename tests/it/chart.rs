@@ -1,10 +1,18 @@
 //! The chart on the real API server.
 
+mod admission;
+mod bad_values;
+mod monitoring;
 mod render;
 mod rights;
 mod strategy_catalog;
+mod switches;
+mod values;
 
-use std::{io::Write as _, process::Stdio};
+use std::{
+    io::Write as _,
+    process::{Command, Output, Stdio},
+};
 
 use control_plane::ControlPlane;
 use serde_json::Value;
@@ -14,6 +22,21 @@ use crate::support::{
     operator::Start,
     plane::{chart, succeed},
 };
+
+/// `helm template` of the chart, for a cluster that it supports.
+pub fn template(plane: &Plane, name: &str, namespace: &str) -> Command {
+    let mut helm = plane.control_plane.helm();
+    helm.args(["template", name]).arg(chart()).args(["--namespace", namespace, "--kube-version", "1.36.0"]);
+    helm
+}
+
+/// Runs a command with this as its input, and keeps what it writes.
+pub fn with_input(command: &mut Command, input: &[u8]) -> Output {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    child.stdin.take().unwrap().write_all(input).unwrap();
+    child.wait_with_output().unwrap()
+}
 
 /// What `helm template` makes of the chart.
 pub struct Release {
@@ -25,12 +48,22 @@ pub struct Release {
 impl Release {
     /// Renders the chart with these values, as `--set` takes them.
     pub fn render(plane: &Plane, name: &str, namespace: &str, values: &[&str]) -> Self {
-        let mut helm = plane.control_plane.helm();
-        helm.args(["template", name]).arg(chart()).args(["--namespace", namespace, "--kube-version", "1.36.0"]);
+        let mut helm = template(plane, name, namespace);
         for value in values {
             helm.args(["--set", value]);
         }
-        let yaml = succeed(&mut helm).stdout;
+        Self::of(namespace, succeed(&mut helm).stdout)
+    }
+
+    /// Renders the chart with these values, as a file has them.
+    pub fn render_values(plane: &Plane, name: &str, namespace: &str, values: &Value) -> Self {
+        let mut helm = template(plane, name, namespace);
+        let output = with_input(helm.args(["--values", "-"]), values.to_string().as_bytes());
+        assert!(output.status.success(), "{values}: {}", String::from_utf8_lossy(&output.stderr));
+        Self::of(namespace, output.stdout)
+    }
+
+    fn of(namespace: &str, yaml: Vec<u8>) -> Self {
         let documents: Vec<Value> = serde_saphyr::from_multiple(&String::from_utf8(yaml.clone()).unwrap()).unwrap();
         let objects = documents.into_iter().filter(|document| !document.is_null()).collect();
         Self { namespace: namespace.to_owned(), yaml, objects }
@@ -58,12 +91,7 @@ impl Release {
 
     /// Runs kubectl with all manifests as its input: whether it succeeded, what it printed, what it complained of.
     pub fn kubectl(&self, control_plane: &ControlPlane, args: &[&str]) -> (bool, String, String) {
-        let mut kubectl = control_plane.kubectl();
-        kubectl.args(args);
-        kubectl.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = kubectl.spawn().unwrap();
-        child.stdin.take().unwrap().write_all(&self.yaml).unwrap();
-        let output = child.wait_with_output().unwrap();
+        let output = with_input(control_plane.kubectl().args(args), &self.yaml);
         let text = |bytes| String::from_utf8(bytes).unwrap();
         (output.status.success(), text(output.stdout), text(output.stderr))
     }

@@ -83,7 +83,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
   namespace: {{ .Release.Namespace | quote }}
 {{- end }}
 
-{{/* Labels and annotations of what other programs select: the common ones, and its own. Takes the root and its values. */}}
+{{/* Labels and annotations of what other programs select: the common and its own. Takes the root and its values. */}}
 {{- define "idp-operator.selectedMetadata" -}}
 {{- $root := first . -}}
 labels:

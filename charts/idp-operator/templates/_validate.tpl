@@ -18,12 +18,14 @@
 {{- end }}
 {{- end }}
 {{- $root := dict "Values" (omit $.Values "commonLabels") "Chart" $.Chart "Release" $.Release }}
-{{- $ours := include "idp-operator.labels" $root | fromYaml }}
-{{- range $key := list "commonLabels" "podLabels" }}
-{{- range $name, $_ := get $.Values $key }}
-{{- if hasKey $ours $name }}
-{{- fail (printf "%s must not hold %s: the chart sets it (nameOverride changes app.kubernetes.io/name)" $key $name) }}
+{{- range $name, $_ := include "idp-operator.labels" $root | fromYaml }}
+{{- if hasKey $.Values.commonLabels $name }}
+{{- fail (printf "commonLabels must not hold %s: the chart sets it" $name) }}
 {{- end }}
+{{- end }}
+{{- range $name, $_ := include "idp-operator.selectorLabels" . | fromYaml }}
+{{- if hasKey $.Values.podLabels $name }}
+{{- fail (printf "podLabels must not hold %s: the chart sets it, and selects the pods by it" $name) }}
 {{- end }}
 {{- end }}
 {{- include "idp-operator.validateLogLevel" .Values.logLevel }}
@@ -50,9 +52,9 @@
 {{/* As the program does: a lone word that is no level would be taken for a target's name, and silence all others. */}}
 {{- define "idp-operator.validateLogLevel" -}}
 {{- $level := "(?i:off|error|warn|info|debug|trace)" }}
-{{- $directive := printf "^(%s|[^=]+=%s|[^=]*\\[.*\\])$" $level $level }}
+{{- $directive := printf "^(%s|[^=\\s]+=%s|\\S*\\[\\S*\\])$" $level $level }}
 {{- range splitList "," . }}
-{{- if not (regexMatch $directive (trim .)) }}
+{{- if not (regexMatch $directive .) }}
 {{- fail (printf "logLevel must be off, error, warn, info, debug, trace, or such as info,kube=debug, but has %q" .) }}
 {{- end }}
 {{- end }}
@@ -66,7 +68,7 @@
 {{- include "idp-operator.validateNetworks" (list (printf "%s[%d].ipBlock.cidr" $name $index) (list .cidr)) }}
 {{- include "idp-operator.validateNetworks" (list (printf "%s[%d].ipBlock.except" $name $index) .except) }}
 {{- end }}
-{{- if and $peer.ipBlock (or $peer.podSelector $peer.namespaceSelector) }}
+{{- if and $peer.ipBlock (or (hasKey $peer "podSelector") (hasKey $peer "namespaceSelector")) }}
 {{- fail (printf "%s[%d] must have either ipBlock, or podSelector and namespaceSelector" $name $index) }}
 {{- end }}
 {{- end }}
