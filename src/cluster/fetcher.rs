@@ -118,7 +118,7 @@ impl Fetcher {
         now: Timestamp,
     ) -> Option<KeysSeen> {
         let mut known = lock(&self.known);
-        let entry = self.entry(&mut known, key, uid, (source, terms));
+        let entry = Self::entry(&mut known, key, uid, (source, terms));
         let is_asked = entry.adopt(terms, now);
         let is_due = entry.is_superseded || entry.seen.as_ref().is_none_or(|seen| seen.next <= now);
         // One that is finished but has not landed panicked.
@@ -152,7 +152,7 @@ impl Fetcher {
         now: Timestamp,
     ) -> KeysSeen {
         let mut known = lock(&self.known);
-        let entry = self.entry(&mut known, key, uid, (source, terms));
+        let entry = Self::entry(&mut known, key, uid, (source, terms));
         entry.adopt(terms, now);
         entry.flight = None;
         entry.is_superseded = false;
@@ -262,7 +262,6 @@ impl Fetcher {
     }
 
     fn entry<'a>(
-        &self,
         known: &'a mut HashMap<ObjectKey, Known>,
         key: &ObjectKey,
         uid: &str,
@@ -439,7 +438,7 @@ mod tests {
         assert_eq!(fetcher.expire(&key(), "u", &source(), late).unwrap().good, Some((keys.clone(), late)));
         note(Err(KeysError::Unresolved), late);
         let age = KeysAge { key: key(), verified: late, stale: late + SignedDuration::from_hours(24) };
-        assert_eq!(fetcher.ages(), [age.clone()]);
+        assert_eq!(fetcher.ages(), std::slice::from_ref(&age));
         let expired = fetcher.expire(&key(), "u", &source(), late + SignedDuration::from_hours(25)).unwrap();
         assert_eq!((expired.good, expired.lost), (None, Some(Lost::Stale)));
         // An alert on it goes on.

@@ -60,7 +60,7 @@ fn thousandths(weight: &str) -> u16 {
 
 /// Families are named as their samples there; it knows neither units nor an end, and no type `info`.
 fn classic(open_metrics: &str) -> String {
-    let types: HashMap<&str, &str> =
+    let kinds: HashMap<&str, &str> =
         open_metrics.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' ')).collect();
     let mut text = String::with_capacity(open_metrics.len());
     for line in open_metrics.lines() {
@@ -73,7 +73,7 @@ fn classic(open_metrics: &str) -> String {
         else {
             continue;
         };
-        let (suffix, type_) = match types.get(name).copied() {
+        let (suffix, type_) = match kinds.get(name).copied() {
             Some("counter") => ("_total", "counter"),
             Some("info") => ("_info", "gauge"),
             Some("unknown") | None => ("", "untyped"),

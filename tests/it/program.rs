@@ -1,7 +1,7 @@
 //! The program: flags, admin server, start-up, shutdown, leader election, what it shows of itself.
 
 mod command_line;
-mod kubectl;
+pub mod kubectl;
 mod leader;
 mod life;
 mod namespaces;

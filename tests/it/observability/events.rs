@@ -4,16 +4,9 @@ use idp_operator::api::{IdentityProvider, StrategyInstance, TenantJwtSecret, Use
 use serde_json::json;
 
 use crate::{
-    program::{so, soon},
-    support::{Plane, Scene},
+    program::{kubectl::kubectl, so, soon},
+    support::Scene,
 };
-
-/// What kubectl prints in this namespace; it must succeed.
-fn kubectl(scene: &Scene, args: &[&str]) -> String {
-    let output = Plane::shared().kubectl(&[args, &["--namespace", &scene.namespace]].concat());
-    assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap()
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn describe_and_events_show_them_for_all_four_kinds() {

@@ -1,4 +1,4 @@
-//! What an expression of PromQL names, as far as it can be told without a parser: promtool does the rest.
+//! What an expression of `PromQL` names, as far as it can be told without a parser: promtool does the rest.
 
 use std::collections::{BTreeMap, BTreeSet};
 

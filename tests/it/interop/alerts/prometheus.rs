@@ -1,14 +1,11 @@
 //! What Prometheus makes of series, by promtool.
 
-use std::{
-    io::Write as _,
-    process::{Command, Stdio},
-};
+use std::{io::Write as _, process::Command};
 
 use serde_json::{Value, json};
 
 use super::super::ENVIRONMENT;
-use crate::observability::Sample;
+use crate::{chart::with_input, observability::Sample};
 
 /// Minutes for which series are given: a day and two hours.
 const MINUTES: u32 = 26 * 60;
@@ -120,11 +117,7 @@ pub fn check_metrics(text: &str) {
 
 /// What promtool prints; it must succeed.
 fn promtool(arguments: &[&str], input: &str) -> String {
-    let mut command = Command::new(ENVIRONMENT.join("bin/promtool"));
-    command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().unwrap();
-    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
-    let output = child.wait_with_output().unwrap();
+    let output = with_input(Command::new(ENVIRONMENT.join("bin/promtool")).args(arguments), input.as_bytes());
     let printed = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap()).concat();
     assert!(output.status.success(), "{arguments:?}: {printed}");
     printed
