@@ -2,6 +2,8 @@
 
 use kube::core::Status;
 
+use super::fence::Fenced;
+
 /// A failed call. Its text is fit for a status: it never holds what an API server or a webhook wrote about a body, as
 /// that could be a secret.
 #[derive(Debug, thiserror::Error)]
@@ -65,8 +67,10 @@ fn is_terminating(status: &Status) -> bool {
 }
 
 fn answer(source: &kube::Error) -> String {
-    let kube::Error::Api(status) = source else {
-        return "the API server gave no answer".to_owned();
+    let status = match source {
+        kube::Error::Api(status) => status,
+        kube::Error::Service(cause) if cause.is::<Fenced>() => return Fenced.to_string(),
+        _ => return "the API server gave no answer".to_owned(),
     };
     let name =
         http::StatusCode::from_u16(status.code).ok().and_then(|code| code.canonical_reason()).unwrap_or_default();
@@ -82,11 +86,31 @@ fn answer(source: &kube::Error) -> String {
 
 #[cfg(test)]
 mod tests {
+    use tower::BoxError;
+
     use super::*;
+    use crate::cluster::fence::{Fence, FenceLayer};
 
     fn refused(code: u16, message: &str) -> String {
         let status = Status { code, message: message.into(), ..Status::default() };
         Error::of("create", "Secret", "a", kube::Error::Api(Box::new(status))).to_string()
+    }
+
+    #[tokio::test]
+    async fn what_a_fence_held_back_is_not_laid_at_the_api_servers_door() {
+        use k8s_openapi::api::core::v1::Secret;
+        use kube::{Api, Client, client::Body};
+        use tower::Layer as _;
+
+        let fence = FenceLayer(Fence::new(std::time::Duration::ZERO));
+        let server =
+            tower::service_fn(|_: http::Request<Body>| async { Ok::<_, BoxError>(http::Response::new(Body::empty())) });
+        let api: Api<Secret> = Api::namespaced(Client::new(fence.layer(server), "ns"), "ns");
+        let refused = api.create(&kube::api::PostParams::default(), &Secret::default()).await.unwrap_err();
+        assert_eq!(
+            Error::of("create", "Secret", "a", refused).to_string(),
+            "could not create Secret 'a': this process does not hold the lease, or could not renew it in time"
+        );
     }
 
     #[test]

@@ -5,6 +5,7 @@ pub mod child;
 pub mod connector;
 pub mod error;
 pub mod events;
+pub mod fence;
 pub mod fetcher;
 pub mod gate;
 pub mod index;

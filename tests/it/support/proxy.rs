@@ -175,16 +175,17 @@ impl Shared {
             self.state.lock().unwrap().ended += 1;
         }
     }
+}
 
-    async fn forward(&self, request: http::Request<kube::client::Body>) -> Response {
-        match self.client.send(request).await {
-            Ok(answer) => {
-                let (mut parts, body) = answer.into_parts();
-                remove_hop_by_hop(&mut parts.headers);
-                Response::from_parts(parts, Body::new(body))
-            }
-            Err(error) => status(StatusCode::BAD_GATEWAY, &error.to_string()),
+/// Sends a request to the API server.
+pub async fn forward(client: &Client, request: http::Request<kube::client::Body>) -> Response {
+    match client.send(request).await {
+        Ok(answer) => {
+            let (mut parts, body) = answer.into_parts();
+            remove_hop_by_hop(&mut parts.headers);
+            Response::from_parts(parts, Body::new(body))
         }
+        Err(error) => status(StatusCode::BAD_GATEWAY, &error.to_string()),
     }
 }
 
@@ -197,11 +198,11 @@ async fn handle(State(shared): State<Arc<Shared>>, request: Request) -> Response
     let request = http::Request::from_parts(parts, kube::client::Body::from(body));
     let answer = match course {
         Course::Silence => std::future::pending().await,
-        Course::Forward => shared.forward(request).await,
+        Course::Forward => forward(&shared.client, request).await,
         Course::Fail(Fault { done, answer }) => {
             if done == Done::Yes {
                 // To the last byte, so that it is done.
-                let _ = to_bytes(shared.forward(request).await.into_body(), usize::MAX).await;
+                let _ = to_bytes(forward(&shared.client, request).await.into_body(), usize::MAX).await;
             }
             match answer {
                 Answer::Silence => {
@@ -219,12 +220,13 @@ async fn handle(State(shared): State<Arc<Shared>>, request: Request) -> Response
     answer
 }
 
-fn is_write(method: &Method) -> bool {
+/// Whether it may change something.
+pub fn is_write(method: &Method) -> bool {
     [Method::POST, Method::PUT, Method::PATCH, Method::DELETE].contains(method)
 }
 
 /// What concerns one connection only (RFC 9110, section 7.6.1), and the proxy's own name.
-fn remove_hop_by_hop(headers: &mut HeaderMap) {
+pub fn remove_hop_by_hop(headers: &mut HeaderMap) {
     for name in [header::HOST, header::CONNECTION, header::TRANSFER_ENCODING] {
         headers.remove(name);
     }
