@@ -1,6 +1,5 @@
 //! The alerts fire on what a real operator tells in trouble, and on nothing that it tells in peace.
 
-mod cut;
 mod prometheus;
 
 use std::time::{Duration, Instant};
@@ -11,14 +10,11 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
 use serde_json::{Value, json};
 
-use self::{
-    cut::Way,
-    prometheus::{Story, check_metrics, check_rules, evaluate, held},
-};
+use self::prometheus::{Story, check_metrics, check_rules, evaluate, held};
 use crate::{
     observability::{Sample, alerts::rules, dashboard::queries, samples},
     support::{
-        KeyServer, Operator, Proxy, Scene,
+        KeyServer, Link, Network, Operator, Plane, Proxy, Scene,
         key_server::{ED25519, jwks},
         proxy::{Answer, Done, Fault},
     },
@@ -117,8 +113,8 @@ async fn alerts_fire_in_trouble_and_only_then() {
     let (peace_at, peace) = (Timestamp::now().as_second(), scrape(&operator).await);
     check_metrics(&operator.get_with("/metrics", "accept: text/plain\r\n").await.1);
 
-    let way = Way::start().await;
-    let second = quiet.start_by(way.kubeconfig()).ready().await;
+    let link = Link::of(&Plane::shared().operator_kubeconfig).await;
+    let second = quiet.start_by(link.kubeconfig()).ready().await;
     let idle = scrape(&second).await;
     trouble(&scene, &server).await;
     // It may have no lease in that namespace.
@@ -136,7 +132,7 @@ async fn alerts_fire_in_trouble_and_only_then() {
         heard(samples).iter().zip(&before).all(|(now, before)| now.0 == before.0 && now.1 > before.1 + 10.0)
     })
     .await;
-    way.cut();
+    link.set(Network::Silent);
     let (cut_at, cut) = (Timestamp::now().as_second(), scrape(&second).await);
 
     let is_stale = |samples: &[Sample]| {
