@@ -3,6 +3,7 @@
 mod render;
 mod rights;
 mod strategy_catalog;
+mod upgrade;
 
 use std::{io::Write as _, process::Stdio};
 
