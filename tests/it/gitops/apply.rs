@@ -62,12 +62,12 @@ fn there(scene: &Scene) -> Vec<String> {
     names.lines().map(str::to_owned).collect()
 }
 
-const RETAINED: &str = r#"
+const RETAINED: &str = r"
 apiVersion: idp-operator.dev/v1alpha1
 kind: TenantJwtSecret
 metadata: {name: retained}
 spec: {tenantId: retained-applied.example.com, signingAlgorithm: HS256, deletionPolicy: Retain}
-"#;
+";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_pruned_leaves_nothing_behind_but_what_is_to_be_retained() {
