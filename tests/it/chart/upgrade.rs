@@ -60,8 +60,14 @@ impl Cluster {
         let mut helm = self.plane.control_plane.helm();
         helm.args(args).args(["--namespace", SYSTEM]);
         if let Some(chart) = chart {
-            helm.arg(chart).args(["--set", "allowCidrs={127.0.0.0/8}"]);
+            helm.arg(chart);
         }
+        // A value that an upgrade has to keep: without it no key is fetched.
+        match args {
+            ["install", ..] => helm.args(["--set", "allowCidrs={127.0.0.0/8}"]),
+            ["upgrade", ..] => helm.arg("--reset-then-reuse-values"),
+            _ => &mut helm,
+        };
         succeed(&mut helm);
     }
 
