@@ -2,7 +2,7 @@
 
 use std::{ffi::OsString, io::Write as _, process::ExitCode};
 
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, error::ErrorKind};
 
 use crate::{
     api,
@@ -31,16 +31,32 @@ enum Command {
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let cli = match Cli::try_parse_from(args) {
         Ok(cli) => cli,
-        Err(error) => {
-            // Help and version come here too. There is nobody to tell when standard error is closed.
-            let _ = error.print();
-            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
-        }
+        Err(error) => return explain(&error),
     };
     match cli.command {
         Command::Run(flags) => run_to_end(*flags),
         Command::Crds => print_crds(),
     }
+}
+
+/// Help and version, which are asked for, go out as they are; what is wrong is told in one line, as a pod's log shows it.
+fn explain(error: &clap::Error) -> ExitCode {
+    // There is nobody to tell when the stream is closed.
+    let _ = match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            error.print()
+        }
+        _ => writeln!(std::io::stderr(), "idp-operator: {}", one_line(&error.render().to_string())),
+    };
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
+}
+
+/// What clap says, without the usage: paragraphs become clauses.
+fn one_line(text: &str) -> String {
+    let is_said = |part: &&str| !part.is_empty() && !part.starts_with("Usage: ") && !part.starts_with("For more info");
+    let parts = text.trim_start_matches("error: ").split("\n\n").map(str::trim).filter(is_said);
+    let clauses = parts.map(|part| part.split_whitespace().collect::<Vec<_>>().join(" "));
+    format!("{}; --help lists what there is", clauses.collect::<Vec<_>>().join("; "))
 }
 
 fn run_to_end(flags: RunFlags) -> ExitCode {

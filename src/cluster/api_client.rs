@@ -14,6 +14,7 @@ use kube::{
 use tower::{Layer, Service};
 
 use super::{
+    fence::{Fence, FenceLayer},
     metrics::{ApiRequestLabels, Metrics},
     shallow::ShallowLayer,
 };
@@ -25,14 +26,18 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// word is given up. kube bounds neither a list nor the start of a watch.
 const READ_TIMEOUT: Duration = Duration::from_mins(5);
 
-/// A client for this configuration.
+/// A client for this configuration. With a fence, it writes only as long as that lets it.
 ///
 /// # Errors
 /// When TLS or credentials can't be set up.
-pub fn client(mut config: Config, metrics: Metrics) -> kube::Result<Client> {
+pub fn client(mut config: Config, metrics: Metrics, fence: Option<Fence>) -> kube::Result<Client> {
     config.connect_timeout = Some(CONNECT_TIMEOUT);
     config.read_timeout = Some(READ_TIMEOUT);
-    Ok(ClientBuilder::try_from(config)?.with_layer(&ShallowLayer).with_layer(&CountLayer(metrics)).build())
+    let builder = ClientBuilder::try_from(config)?.with_layer(&ShallowLayer).with_layer(&CountLayer(metrics));
+    Ok(match fence {
+        None => builder.build(),
+        Some(fence) => builder.with_layer(&FenceLayer(fence)).build(),
+    })
 }
 
 struct CountLayer(Metrics);

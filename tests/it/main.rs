@@ -11,6 +11,7 @@
 )]
 
 mod adoption;
+mod availability;
 mod bad_input;
 mod chart;
 mod claims;

@@ -22,6 +22,16 @@ app.kubernetes.io/instance: {{ .Release.Name | quote }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
+{{- with .Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{/* An object's own annotations, and the common ones. Takes the root and its own; empty where there are none. */}}
+{{- define "idp-operator.annotations" -}}
+{{- with merge (dict) (last . | default dict) (first .).Values.commonAnnotations }}
+{{- toYaml . }}
+{{- end }}
 {{- end }}
 
 {{- define "idp-operator.serviceAccountName" -}}
@@ -71,4 +81,36 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 - kind: ServiceAccount
   name: {{ include "idp-operator.serviceAccountName" . }}
   namespace: {{ .Release.Namespace | quote }}
+{{- end }}
+
+{{/* Labels and annotations of what other programs select: the common and its own. Takes the root and its values. */}}
+{{- define "idp-operator.selectedMetadata" -}}
+{{- $root := first . -}}
+labels:
+  {{- merge (include "idp-operator.labels" $root | fromYaml) (last .).labels | toYaml | nindent 2 }}
+{{- with include "idp-operator.annotations" (list $root (last .).annotations) }}
+annotations:
+  {{- . | nindent 2 }}
+{{- end }}
+{{- end }}
+
+{{/* An endpoint of a ServiceMonitor or PodMonitor, but for the port. Takes the monitor's values. */}}
+{{- define "idp-operator.scrape" -}}
+path: /metrics
+# The objects' own label namespace counts, not the pod's.
+honorLabels: {{ .honorLabels }}
+{{- with .interval }}
+interval: {{ . }}
+{{- end }}
+{{- with .scrapeTimeout }}
+scrapeTimeout: {{ . }}
+{{- end }}
+{{- with .relabelings }}
+relabelings:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .metricRelabelings }}
+metricRelabelings:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
 {{- end }}

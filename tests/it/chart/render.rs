@@ -53,32 +53,6 @@ fn its_crds_are_the_committed_ones_and_kept_on_uninstall() {
     assert_eq!(rendered.len(), 4);
 }
 
-#[rstest]
-#[case("concurency=3", "concurency")]
-#[case("concurrency=0", "concurrency")]
-#[case("concurrency=1025", "concurrency")]
-#[case("watchNamespaces={Team_A}", "watchNamespaces")]
-#[case("watchNamespaces=team-a", "watchNamespaces")]
-#[case("tenantClaims=on", "tenantClaims")]
-#[case("tenantClaims=false", "tenantClaims")]
-#[case("allowCidrs={nonsense}", "allowCidrs")]
-#[case("strategyCatalog=gitlab", "strategyCatalog")]
-#[case("strategyCatalog.gitlab.canSync=true", "canLoginRegister")]
-#[case("strategyCatalog.gitlab.canFly=true", "canFly")]
-#[case("strategyCatalog.GitLab.canSync=true", "GitLab")]
-#[case("leaderElection.enable=true", "enable")]
-#[case("image.digest=abc", "digest")]
-#[case("service.port=0", "port")]
-#[case("replicaCount=2", "leaderElection.enabled")]
-fn wrong_values_are_refused_by_their_keys_name(#[case] value: &str, #[case] named: &str) {
-    let mut helm = Plane::shared().control_plane.helm();
-    helm.args(["template", "x"]).arg(chart()).args(["--kube-version", "1.36.0", "--set", value]);
-    let output = helm.output().unwrap();
-    assert!(!output.status.success());
-    let message = String::from_utf8(output.stderr).unwrap();
-    assert!(message.contains(named), "{message}");
-}
-
 /// Arguments about claims, and the rules on namespaces of each role by its kind and namespace.
 fn claims(values: &[&str]) -> (Vec<String>, BTreeMap<String, Value>) {
     let release = Release::render(Plane::shared(), "c", "x", values);

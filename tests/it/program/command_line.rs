@@ -87,18 +87,27 @@ fn the_version_is_the_packages() {
 #[case(&["run", "--leader-election-namespace", "a/b"], "--leader-election-namespace")]
 #[case(&["run", "--flies"], "--flies")]
 #[case(&["fly"], "fly")]
-fn wrong_usage_ends_with_2_and_names_what_is_wrong(#[case] args: &[&str], #[case] named: &str) {
+#[case(&["run", "--concurency", "3"], "a similar argument exists: '--concurrency'")]
+#[case(&["run", "--concurrency"], "--concurrency")]
+#[case(&["run", "extra"], "extra")]
+#[case(&["run", "--strategy-catalog", "/not/there"], "/not/there")]
+fn wrong_usage_ends_with_2_and_one_line_that_names_what_is_wrong(#[case] args: &[&str], #[case] named: &str) {
     let output = program(args).output().unwrap();
-    assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
-    assert!(stderr(&output).contains(named), "{}", stderr(&output));
-    assert_eq!(stdout(&output), "");
+    assert_wrong_usage(&output, named);
+}
+
+fn assert_wrong_usage(output: &Output, named: &str) {
+    let text = stderr(output);
+    assert_eq!(output.status.code(), Some(2), "{text}");
+    assert!(text.starts_with("idp-operator: ") && text.contains(named), "{text}");
+    assert_eq!(text.lines().count(), 1, "{text}");
+    assert_eq!(stdout(output), "");
 }
 
 #[test]
 fn a_wrong_twin_is_wrong_usage_too() {
     let output = program(&["run"]).env("IDP_OPERATOR_CONCURRENCY", "many").output().unwrap();
-    assert_eq!(output.status.code(), Some(2));
-    assert!(stderr(&output).contains("--concurrency"), "{}", stderr(&output));
+    assert_wrong_usage(&output, "--concurrency");
 }
 
 fn assert_fails_with_one_line(output: &Output, wanted: &[&str]) {

@@ -141,6 +141,18 @@ impl Operator {
         }
     }
 
+    /// Waits for its end without blocking the thread: other parts of a test go on.
+    pub async fn ended(&mut self, limit: Duration) -> ExitStatus {
+        let deadline = Instant::now() + limit;
+        loop {
+            if let Some(status) = self.wait(Duration::ZERO) {
+                return status;
+            }
+            assert!(Instant::now() < deadline, "it still runs:\n{}", self.log());
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
     /// Waits for its end.
     pub fn wait(&mut self, timeout: Duration) -> Option<ExitStatus> {
         self.process.wait_timeout(timeout).unwrap()
