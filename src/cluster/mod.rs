@@ -19,5 +19,6 @@ pub mod refusal;
 pub mod relist;
 pub mod report;
 pub mod shallow;
+pub mod signs_of_life;
 pub mod sync;
 pub mod watch;

@@ -16,7 +16,7 @@ use crate::{
         error::Error,
         events::Events,
         fetcher::Fetcher,
-        key::{ObjectKey, Request},
+        key::{Kind, ObjectKey, Request},
         meta_store::MetaStore,
         metrics::Metrics,
         sync::lock,
@@ -186,6 +186,12 @@ impl Unreadable {
     #[must_use]
     pub fn is_there(&self, request: &Request) -> bool {
         lock(&self.seen).get(request).is_some_and(|unread| !unread.is_going)
+    }
+
+    /// How many objects of this kind there are that can't be read.
+    #[must_use]
+    pub fn count(&self, kind: Kind) -> usize {
+        lock(&self.seen).keys().filter(|request| request.kind == kind).count()
     }
 
     /// It can be read, or is gone. Returns whether that is news.

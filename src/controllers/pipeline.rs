@@ -196,7 +196,8 @@ async fn write<K: Managed>(object: &K, ctx: &Context, old: &K::Status, new: K::S
         K::after_change(ctx, changed.old.as_deref(), Some(&new));
     }
     if let Some(notice) = verdict_change(old.core(), new.core()) {
-        tracing::info!(reason = notice.reason, "verdict changed");
+        let (kind, ObjectKey { namespace, name }) = (K::KIND.as_str(), object.key());
+        tracing::info!(kind, %namespace, %name, reason = notice.reason, "verdict changed");
         ctx.events.publish(&notice, &object.object_ref(&())).await;
     }
     Ok(())

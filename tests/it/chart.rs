@@ -5,6 +5,7 @@ mod audit;
 mod bad_values;
 mod missing;
 mod monitoring;
+mod notes;
 mod render;
 mod rights;
 mod rights_page;

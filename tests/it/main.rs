@@ -27,6 +27,7 @@ mod identity_provider;
 mod interop;
 mod keys;
 mod layers;
+mod observability;
 mod pipeline;
 mod program;
 mod reasons;

@@ -1,7 +1,7 @@
 //! The program: flags, admin server, start-up, shutdown, what it shows of itself.
 
 mod command_line;
-mod kubectl;
+pub mod kubectl;
 mod life;
 mod namespaces;
 mod observability;
