@@ -262,6 +262,7 @@ pub struct KeysStatus {
     pub change_time: Time,
 
     /// When these keys were last seen at their source: written with a changed set, and when `ReferencesResolved`,
-    /// `KeysReachable` or `KeysValid` turns False.
-    pub verified_time: Time,
+    /// `KeysReachable` or `KeysValid` turns False. Absent where an earlier version wrote the status.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verified_time: Option<Time>,
 }

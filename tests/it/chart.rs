@@ -11,6 +11,7 @@ mod rights;
 mod rights_page;
 mod strategy_catalog;
 mod switches;
+mod upgrade;
 mod values;
 
 use std::{

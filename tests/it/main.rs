@@ -21,6 +21,7 @@ mod crash;
 mod crds;
 mod examples;
 mod fetch;
+mod gitops;
 mod hygiene;
 mod identity_provider;
 mod interop;

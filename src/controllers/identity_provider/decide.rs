@@ -342,6 +342,23 @@ mod tests {
     }
 
     #[test]
+    fn a_status_of_an_earlier_version_has_its_missing_time_filled_in_once() {
+        let mut object = object(&json!({}));
+        let look = |object: &mut IdentityProvider, now| {
+            let status = decide(object, &seen(Some(now), Ok(()), now), Output::Published).unwrap().status;
+            let keys = status.keys.clone().unwrap();
+            object.status = Some(status);
+            (keys.change_time.0.as_second(), keys.verified_time.unwrap().0.as_second())
+        };
+        assert_eq!(look(&mut object, 0), (0, 0));
+        let mut earlier = serde_json::to_value(object.status.unwrap()).unwrap();
+        earlier["keys"].as_object_mut().unwrap().remove("verifiedTime").unwrap();
+        object.status = serde_json::from_value(earlier).unwrap();
+        assert_eq!(look(&mut object, 300), (0, 300));
+        assert_eq!(look(&mut object, 600), (0, 300));
+    }
+
+    #[test]
     fn the_time_of_the_last_good_look_is_written_once_when_an_outage_begins() {
         let mut object = object(&json!({}));
         let mut look = |seen: &Observed| {
@@ -351,7 +368,7 @@ mod tests {
             let core = judged(&old.core, &verdict.judgement, subject);
             let status = IdentityProviderStatus { core, ..verdict.status };
             object.status = Some(status.clone());
-            (status.keys.unwrap().verified_time.0.as_second(), works(&status.core))
+            (status.keys.unwrap().verified_time.unwrap().0.as_second(), works(&status.core))
         };
         assert_eq!(look(&seen(Some(0), Ok(()), 0)), (0, true));
         assert_eq!(look(&seen(Some(300), Ok(()), 300)), (0, true));

@@ -156,8 +156,10 @@ fn published_keys(published: &ConfigMap, source: &KeySource, told: &KeysStatus) 
 }
 
 /// When the published keys were last good: while the source works, no status is written to say so, so that an earlier
-/// process may have seen them until it ended.
+/// process may have seen them until it ended. Of a status without that time, of an earlier version, it is known only when
+/// they came.
 fn verified_at(object: &IdentityProvider, told: &KeysStatus, now: Timestamp) -> Timestamp {
     let core = object.status.as_ref().map(|status| &status.core);
-    if core.is_some_and(status::works) { now } else { told.verified_time.0.min(now) }
+    let told = told.verified_time.as_ref().unwrap_or(&told.change_time);
+    if core.is_some_and(status::works) { now } else { told.0.min(now) }
 }

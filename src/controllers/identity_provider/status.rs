@@ -44,16 +44,16 @@ pub fn keys_status(object: &IdentityProvider, keys: &KeySet, seen: &Observed) ->
     let unchanged = old.and_then(|old| old.keys.as_ref()).filter(|told| told.sha256 == sha256);
     let good_at = seen.keys.good.as_ref().map_or(seen.now, |(_, at)| *at);
     // While the source works it would be another status each time: then it is written once, when that ends.
-    let verified_time = match unchanged {
-        Some(told) if seen.keys.last.is_ok() => told.verified_time.clone(),
-        _ => Time(Timestamp::from_second(good_at.as_second()).unwrap_or(good_at)),
-    };
+    let verified_time = unchanged
+        .filter(|_| seen.keys.last.is_ok())
+        .and_then(|told| told.verified_time.clone())
+        .unwrap_or_else(|| Time(Timestamp::from_second(good_at.as_second()).unwrap_or(good_at)));
     KeysStatus {
         count: i64::try_from(keys.count()).unwrap_or(i64::MAX),
         key_ids: keys.ids(),
         algorithms: keys.algorithms(),
         change_time: unchanged.map_or_else(|| Time(seen.now), |told| told.change_time.clone()),
-        verified_time,
+        verified_time: Some(verified_time),
         sha256,
     }
 }
