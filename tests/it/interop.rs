@@ -3,6 +3,8 @@
 mod api_server;
 mod envoy;
 mod gateway;
+mod helm3;
+mod lint;
 mod provider;
 mod published;
 mod rotation;
