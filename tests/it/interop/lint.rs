@@ -38,8 +38,8 @@ pub const VALUES: [(&str, &[&str]); 3] = [
     ),
 ];
 
-/// Kinds of the Prometheus Operator: none of its schemas is here.
-const FOREIGN: [&str; 3] = ["ServiceMonitor", "PodMonitor", "PrometheusRule"];
+/// Kinds of the Prometheus Operator and of Istio: none of their schemas is here.
+const FOREIGN: [&str; 4] = ["ServiceMonitor", "PodMonitor", "PrometheusRule", "RequestAuthentication"];
 
 fn program(name: &str) -> Command {
     let mut command = Command::new(ENVIRONMENT.join("bin").join(name));
@@ -61,6 +61,7 @@ fn rendered(folder: &Path, values: &[&str]) -> PathBuf {
 }
 
 #[test]
+#[ignore = "needs what tests/interop/install installs: just interop"]
 fn helm_finds_nothing_to_warn_of() {
     let control_plane = &Plane::shared().control_plane;
     for version in [ControlPlane::helm, helm3] {
@@ -115,6 +116,7 @@ fn kube_score(manifests: &Path) -> BTreeSet<String> {
 #[rstest]
 #[case("checkov", checkov)]
 #[case("kube-score", kube_score)]
+#[ignore = "needs what tests/interop/install installs: just interop"]
 fn what_a_linter_finds_is_explained(#[case] tool: &str, #[case] findings: fn(&Path) -> BTreeSet<String>) {
     let file = fs::read_to_string(dir().join("lint.yaml")).unwrap();
     let explained: Value = serde_saphyr::from_str(&file).unwrap();
@@ -151,7 +153,9 @@ fn strict(schema: &mut Value) {
     }
 }
 
+/// To kubeconform, the group of the core is its version.
 fn write_schema(folder: &Path, group: &str, version: &str, kind: &str, schema: &Value) {
+    let group = if group.is_empty() { version } else { group };
     fs::write(folder.join(format!("{group}_{version}_{kind}.json").to_lowercase()), schema.to_string()).unwrap();
 }
 
@@ -162,7 +166,7 @@ fn write_built_in(folder: &Path) {
         serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{path}: {output:?}"))
     };
     for (path, entry) in get("/openapi/v3")["paths"].as_object().unwrap() {
-        if path.contains("idp-operator.dev") || path.matches('/').count() < 1 {
+        if path.contains("idp-operator.dev") {
             continue;
         }
         let mut components = get(entry["serverRelativeURL"].as_str().unwrap())["components"].take();
@@ -236,6 +240,7 @@ fn wrong(said: BTreeMap<String, String>) -> BTreeMap<String, String> {
 }
 
 #[test]
+#[ignore = "needs what tests/interop/install installs: just interop"]
 fn what_the_chart_renders_fits_the_schemas_of_the_api_server() {
     let (schemas, folder) = (schemas(), tempfile::tempdir().unwrap());
     for (name, values) in VALUES {
@@ -281,6 +286,7 @@ fn manifests_of_docs(folder: &Path) -> Vec<PathBuf> {
 }
 
 #[test]
+#[ignore = "needs what tests/interop/install installs: just interop"]
 fn manifests_of_examples_and_docs_fit_our_schemas_and_of_the_broken_ones_these_do_not() {
     let (schemas, folder) = (schemas(), tempfile::tempdir().unwrap());
     let mut files = yaml_files("examples");
@@ -289,5 +295,6 @@ fn manifests_of_examples_and_docs_fit_our_schemas_and_of_the_broken_ones_these_d
     assert!(examples > 5 && files.len() > examples, "{files:?}");
     assert_eq!(wrong(kubeconform(schemas.path(), &files)), BTreeMap::new());
     let refused: Vec<String> = wrong(kubeconform(schemas.path(), &yaml_files("examples/broken"))).into_keys().collect();
-    assert_eq!(refused, Vec::<String>::new());
+    // The others that are refused break a rule of CEL, which JSON Schema knows nothing of.
+    assert_eq!(refused, ["identity-provider-hs256.yaml IdentityProvider/hs256"]);
 }
