@@ -22,6 +22,7 @@ mod examples;
 mod fetch;
 mod hygiene;
 mod identity_provider;
+mod image;
 mod interop;
 mod keys;
 mod layers;
