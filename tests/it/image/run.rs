@@ -131,7 +131,8 @@ async fn it_works_in_a_read_only_root_of_the_images_files_and_finds_names_and_ce
         scene.verdict::<IdentityProvider>(name, "True", "Ready").await;
     }
     let nowhere = scene.until("nowhere", |object: &IdentityProvider| ready(object).is_some()).await;
-    assert_eq!(ready(&nowhere).unwrap(), (String::new(), String::new(), String::new()));
+    let why = "keysEndpoint gives no answer: it must be a host that resolves, accepts connections and answers within 10 s";
+    assert_eq!(ready(&nowhere), Some(("False".to_owned(), "KeysUnreachable".to_owned(), why.to_owned())));
 
     scene.apply::<TenantJwtSecret>("tenant", json!({ "tenantId": scene.namespace, "signingAlgorithm": "HS256" })).await;
     scene.verdict::<TenantJwtSecret>("tenant", "True", "Ready").await;
