@@ -1,4 +1,4 @@
-//! The Kubernetes client, counting its requests; what is nested too deep in an answer is cut off.
+//! The Kubernetes client, counting its requests and hearing whether watches live; what is nested too deep in an answer is cut off.
 
 use std::{
     pin::Pin,
@@ -7,6 +7,9 @@ use std::{
 };
 
 use http::{Method, Request, Response};
+use http_body_util::{BodyExt, combinators::UnsyncBoxBody};
+use hyper::body::{Body as HttpBody, Bytes};
+use jiff::Timestamp;
 use kube::{
     Client, Config,
     client::{Body, ClientBuilder},
@@ -14,8 +17,10 @@ use kube::{
 use tower::{Layer, Service};
 
 use super::{
+    fence::{Fence, FenceLayer},
     metrics::{ApiRequestLabels, Metrics},
     shallow::ShallowLayer,
+    signs_of_life::SignsOfLife,
 };
 
 /// Longest wait for a connection to the API server.
@@ -25,14 +30,18 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// word is given up. kube bounds neither a list nor the start of a watch.
 const READ_TIMEOUT: Duration = Duration::from_mins(5);
 
-/// A client for this configuration.
+/// A client for this configuration. With a fence, it writes only as long as that lets it.
 ///
 /// # Errors
 /// When TLS or credentials can't be set up.
-pub fn client(mut config: Config, metrics: Metrics) -> kube::Result<Client> {
+pub fn client(mut config: Config, metrics: Metrics, fence: Option<Fence>) -> kube::Result<Client> {
     config.connect_timeout = Some(CONNECT_TIMEOUT);
     config.read_timeout = Some(READ_TIMEOUT);
-    Ok(ClientBuilder::try_from(config)?.with_layer(&ShallowLayer).with_layer(&CountLayer(metrics)).build())
+    let builder = ClientBuilder::try_from(config)?.with_layer(&ShallowLayer).with_layer(&CountLayer(metrics));
+    Ok(match fence {
+        None => builder.build(),
+        Some(fence) => builder.with_layer(&FenceLayer(fence)).build(),
+    })
 }
 
 struct CountLayer(Metrics);
@@ -54,10 +63,11 @@ impl<S, B> Service<Request<Body>> for Count<S>
 where
     S: Service<Request<Body>, Response = Response<B>>,
     S::Future: Send + 'static,
+    B: HttpBody<Data = Bytes> + Send + 'static,
 {
-    type Response = S::Response;
+    type Response = Response<UnsyncBoxBody<Bytes, B::Error>>;
     type Error = S::Error;
-    type Future = Pin<Box<dyn Future<Output = Result<S::Response, S::Error>> + Send>>;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, S::Error>> + Send>>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(cx)
@@ -66,15 +76,35 @@ where
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         let (verb, kind) = describe(request.method(), request.uri());
         let requests = self.metrics.api_requests.clone();
+        let watch = (verb == "watch").then(|| (self.metrics.signs_of_life.clone(), request.uri().path().to_owned()));
         let response = self.inner.call(request);
         Box::pin(async move {
             let response = response.await;
             let code =
                 response.as_ref().map_or_else(|_| "none".to_owned(), |response| response.status().as_u16().to_string());
             requests.get_or_create(&ApiRequestLabels { verb, kind, code }).inc();
-            response
+            response.map(|response| match watch {
+                Some(watch) if response.status().is_success() => listen(response, watch),
+                _ => response.map(BodyExt::boxed_unsync),
+            })
         })
     }
+}
+
+/// Notes that the watch of this path began, and whatever it brings, bookmarks included.
+fn listen<B>(response: Response<B>, (life, path): (SignsOfLife, String)) -> Response<UnsyncBoxBody<Bytes, B::Error>>
+where
+    B: HttpBody<Data = Bytes> + Send + 'static,
+{
+    let heard = move || life.heard(&path, Timestamp::now());
+    heard();
+    response.map(|body| {
+        body.map_frame(move |frame| {
+            heard();
+            frame
+        })
+        .boxed_unsync()
+    })
 }
 
 /// Verb and resource of a request, as RBAC names them.

@@ -11,7 +11,10 @@ use k8s_openapi::{
 use kube::{Api, Client, Resource, api::PostParams};
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::{error::Error, key::ObjectKey};
+use super::{
+    error::{Action, Error},
+    key::ObjectKey,
+};
 use crate::api::{TenantJwtSecret, labels::OPERATOR};
 
 /// An output's type.
@@ -40,7 +43,7 @@ impl Child for ConfigMap {
 /// # Errors
 /// When the API server refuses or gives no answer.
 pub async fn get<T: Child>(client: &Client, key: &ObjectKey) -> Result<Option<T>, Error> {
-    api::<T>(client, key).get_opt(&key.name).await.map_err(|error| Error::of("get", T::KIND, &key.name, error))
+    api::<T>(client, key).get_opt(&key.name).await.map_err(|error| Error::of(Action::Get, T::KIND, key, error))
 }
 
 /// Writes an output. One without a resourceVersion is created, and must not exist; one with is replaced, and must not
@@ -53,10 +56,10 @@ pub async fn write<T: Child>(client: &Client, desired: &T) -> Result<T, Error> {
     let params = PostParams { field_manager: Some(OPERATOR.to_owned()), ..PostParams::default() };
     if desired.meta().resource_version.is_none() {
         let created = api::<T>(client, &key).create(&params, desired).await;
-        created.map_err(|error| Error::of("create", T::KIND, &key.name, error))
+        created.map_err(|error| Error::of(Action::Create, T::KIND, &key, error))
     } else {
         let replaced = api::<T>(client, &key).replace(&key.name, &params, desired).await;
-        replaced.map_err(|error| Error::of("update", T::KIND, &key.name, error))
+        replaced.map_err(|error| Error::of(Action::Update, T::KIND, &key, error))
     }
 }
 

@@ -1,11 +1,17 @@
 //! Events (events.k8s.io), as `kubectl describe` shows them.
 
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+};
+
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::{
     Client,
     runtime::events::{Event, EventType, Recorder, Reporter},
 };
 
+use super::{error::answer, sync::lock};
 use crate::{api::labels::OPERATOR, desired::status::truncate};
 
 /// Bound on publishing: kube tries again on its own, for minutes if it is let.
@@ -18,6 +24,8 @@ const MAX_NOTE: usize = 1000;
 #[derive(Clone)]
 pub struct Events {
     recorder: Recorder,
+    /// The failure that was told last, by namespace, until one can be published there again.
+    complained: Arc<Mutex<HashMap<String, String>>>,
 }
 
 /// What is told.
@@ -36,10 +44,12 @@ impl Events {
     #[must_use]
     pub fn new(client: Client) -> Self {
         let instance = std::env::var("POD_NAME").ok();
-        Self { recorder: Recorder::new(client, Reporter { controller: OPERATOR.to_owned(), instance }) }
+        let reporter = Reporter { controller: OPERATOR.to_owned(), instance };
+        Self { recorder: Recorder::new(client, reporter), complained: Arc::default() }
     }
 
-    /// Publishes a notice on an object. An Event is a courtesy: a failure is logged and changes nothing.
+    /// Publishes a notice on an object. An Event is a courtesy: a failure is logged, the same one in a row once, and
+    /// changes nothing.
     pub async fn publish(&self, notice: &Notice, object: &ObjectReference) {
         let event = Event {
             type_: if notice.warning { EventType::Warning } else { EventType::Normal },
@@ -49,9 +59,33 @@ impl Events {
             secondary: None,
         };
         match tokio::time::timeout(TIMEOUT, self.recorder.publish(&event, object)).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::warn!(reason = notice.reason, %error, "could not publish an Event"),
-            Err(_) => tracing::warn!(reason = notice.reason, "could not publish an Event in time"),
+            Ok(Ok(())) => self.works(object),
+            Ok(Err(error)) => self.failed(&answer(&error, || right(object)), notice, object),
+            Err(_) => self.failed(&format!("the API server gave no answer within {TIMEOUT:?}"), notice, object),
         }
     }
+
+    fn works(&self, object: &ObjectReference) {
+        let namespace = object.namespace.as_deref().unwrap_or_default();
+        if lock(&self.complained).remove(namespace).is_some() {
+            tracing::info!(namespace, "Events can be published again");
+        }
+    }
+
+    fn failed(&self, why: &str, notice: &Notice, object: &ObjectReference) {
+        let (kind, namespace, name) = (&object.kind, &object.namespace, &object.name);
+        let reason = &notice.reason;
+        let told = lock(&self.complained).insert(namespace.clone().unwrap_or_default(), why.to_owned());
+        if told.as_deref() == Some(why) {
+            tracing::debug!(kind, namespace, name, reason, error = why, "could not publish an Event again");
+        } else {
+            tracing::warn!(kind, namespace, name, reason, error = why, "could not publish an Event");
+        }
+    }
+}
+
+/// The right to publish on this object, in RBAC's words. A repeated Event is patched.
+fn right(object: &ObjectReference) -> String {
+    let namespace = object.namespace.as_deref().unwrap_or_default();
+    format!("create and patch on events.events.k8s.io in namespace '{namespace}'")
 }

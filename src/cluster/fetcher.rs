@@ -16,7 +16,7 @@ use tokio::task::AbortHandle;
 use super::{
     connector::{Connector, Trust},
     key::ObjectKey,
-    metrics::{FetchLabels, Metrics, NameLabels},
+    metrics::{FetchLabels, Metrics},
     pools::{Pools, SLOW},
     sync::lock,
 };
@@ -65,12 +65,25 @@ struct Known {
     source: KeySource,
     terms: Terms,
     seen: Option<KeysSeen>,
+    /// When they were last seen to be good, be they withdrawn since or not.
+    verified: Option<Timestamp>,
     /// The fetch under way.
     flight: Option<Flight>,
     /// What is known was found under other terms: nothing is said before the fetch under way has ended.
     is_superseded: bool,
     /// How long the last fetch took.
     took: Duration,
+}
+
+/// How old an object's keys are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeysAge {
+    /// The object.
+    pub key: ObjectKey,
+    /// When they were last seen to be good.
+    pub verified: Timestamp,
+    /// When they are too old to be trusted.
+    pub stale: Timestamp,
 }
 
 /// A fetch under way, or waiting for its turn. Dropped, it ends.
@@ -105,7 +118,7 @@ impl Fetcher {
         now: Timestamp,
     ) -> Option<KeysSeen> {
         let mut known = lock(&self.known);
-        let entry = self.entry(&mut known, key, uid, (source, terms));
+        let entry = Self::entry(&mut known, key, uid, (source, terms));
         let is_asked = entry.adopt(terms, now);
         let is_due = entry.is_superseded || entry.seen.as_ref().is_none_or(|seen| seen.next <= now);
         // One that is finished but has not landed panicked.
@@ -139,17 +152,16 @@ impl Fetcher {
         now: Timestamp,
     ) -> KeysSeen {
         let mut known = lock(&self.known);
-        let entry = self.entry(&mut known, key, uid, (source, terms));
+        let entry = Self::entry(&mut known, key, uid, (source, terms));
         entry.adopt(terms, now);
         entry.flight = None;
         entry.is_superseded = false;
-        let is_verified = result.is_ok();
+        if result.is_ok() {
+            entry.verified = Some(now);
+        }
         let schedule = Schedule { is_watched: true, ..entry.schedule() };
         let seen = KeysSeen::after(entry.seen.take(), result.map_err(|error| (error, None)), now, schedule);
         entry.seen = Some(seen.clone());
-        if is_verified {
-            self.verified(key, now);
-        }
         seen
     }
 
@@ -165,7 +177,7 @@ impl Fetcher {
         let mut known = lock(&self.known);
         let entry = known.get_mut(key).filter(|entry| entry.uid == uid && entry.source == *source)?;
         let seen = entry.seen.take_if(|seen| seen.good.is_none() && seen.lost.is_none())?;
-        self.verified(key, at);
+        entry.verified = Some(at);
         let seen = KeysSeen { good: Some((keys, at)), ..seen }.under(&entry.terms.algorithms);
         entry.seen = Some(seen.clone());
         Some(seen)
@@ -192,9 +204,13 @@ impl Fetcher {
 
     /// The object is gone, or is not to be fetched for.
     pub fn forget(&self, key: &ObjectKey) {
-        if lock(&self.known).remove(key).is_some() {
-            self.metrics.keys_verified.remove(&labels(key));
-        }
+        lock(&self.known).remove(key);
+    }
+
+    /// How old keys are, of those objects that good ones were ever seen of.
+    #[must_use]
+    pub fn ages(&self) -> Vec<KeysAge> {
+        lock(&self.known).iter().filter_map(|(key, entry)| entry.age(key)).collect()
     }
 
     fn start(&self, key: &ObjectKey, place: &Place, now: Timestamp) -> Option<Flight> {
@@ -236,7 +252,7 @@ impl Fetcher {
             entry.is_superseded = false;
             entry.took = took;
             if result.is_ok() {
-                self.verified(&key, now);
+                entry.verified = Some(now);
             }
             entry.seen = Some(KeysSeen::after(entry.seen.take(), result, now, entry.schedule()));
         });
@@ -246,7 +262,6 @@ impl Fetcher {
     }
 
     fn entry<'a>(
-        &self,
         known: &'a mut HashMap<ObjectKey, Known>,
         key: &ObjectKey,
         uid: &str,
@@ -255,22 +270,13 @@ impl Fetcher {
         let entry = known.entry(key.clone()).or_insert_with(|| Known::new(uid, source, terms));
         if entry.uid != uid || entry.source != *source {
             *entry = Known::new(uid, source, terms);
-            self.metrics.keys_verified.remove(&labels(key));
         }
         entry
-    }
-
-    fn verified(&self, key: &ObjectKey, now: Timestamp) {
-        self.metrics.keys_verified.get_or_create(&labels(key)).set(now.as_second());
     }
 }
 
 /// Keys, or why there are none and when to come again.
 type Fetched = Result<KeySet, (KeysError, Option<Duration>)>;
-
-fn labels(key: &ObjectKey) -> NameLabels {
-    NameLabels { namespace: key.namespace.to_string(), name: key.name.to_string() }
-}
 
 impl Known {
     fn new(uid: &str, source: &KeySource, terms: &Terms) -> Self {
@@ -279,6 +285,7 @@ impl Known {
             source: source.clone(),
             terms: terms.clone(),
             seen: None,
+            verified: None,
             flight: None,
             is_superseded: false,
             took: if terms.was_dead { SLOW + SLOW } else { Duration::ZERO },
@@ -310,6 +317,14 @@ impl Known {
             flight.has_begun = true;
         }
         Some((self.terms.trust.clone()?, self.terms.algorithms.clone()))
+    }
+
+    /// From the start of an outage on, age counts as it does for the keys that are served.
+    fn age(&self, key: &ObjectKey) -> Option<KeysAge> {
+        let verified = self.verified?;
+        let counts_from = self.seen.as_ref().and_then(|seen| seen.good.as_ref()).map_or(verified, |(_, at)| *at);
+        let stale = counts_from.checked_add(self.terms.stale_after).unwrap_or(Timestamp::MAX);
+        Some(KeysAge { key: key.clone(), verified, stale })
     }
 
     fn schedule(&self) -> Schedule {
@@ -422,8 +437,12 @@ mod tests {
         note(Ok(keys.clone()), late);
         assert_eq!(fetcher.expire(&key(), "u", &source(), late).unwrap().good, Some((keys.clone(), late)));
         note(Err(KeysError::Unresolved), late);
+        let age = KeysAge { key: key(), verified: late, stale: late + SignedDuration::from_hours(24) };
+        assert_eq!(fetcher.ages(), std::slice::from_ref(&age));
         let expired = fetcher.expire(&key(), "u", &source(), late + SignedDuration::from_hours(25)).unwrap();
         assert_eq!((expired.good, expired.lost), (None, Some(Lost::Stale)));
+        // An alert on it goes on.
+        assert_eq!(fetcher.ages(), [age]);
         // What is forgotten is not taken up from what an earlier process left.
         assert_eq!(fetcher.take_up(&key(), "u", &source(), (keys, late)), None);
     }

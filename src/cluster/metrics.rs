@@ -6,6 +6,8 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
+use super::signs_of_life::SignsOfLife;
+
 /// Labels of [`Metrics::reconciles`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct ReconcileLabels {
@@ -68,20 +70,26 @@ pub struct Metrics {
     pub reconcile_duration: Family<KindLabels, Histogram, fn() -> Histogram>,
     /// Objects by `Ready`.
     pub objects: Family<ObjectLabels, Gauge>,
+    /// Since when the object has not been Ready that has not been for longest.
+    pub not_ready_since: Family<KindLabels, Gauge>,
     /// Requests to the API server.
     pub api_requests: Family<ApiRequestLabels, Counter>,
     /// Fetches of keys.
     pub keys_fetches: Family<FetchLabels, Counter>,
     /// When an identity provider's keys were last seen to be good.
     pub keys_verified: Family<NameLabels, Gauge>,
+    /// When they are too old to be trusted, if no good ones are seen until then.
+    pub keys_stale: Family<NameLabels, Gauge>,
     /// When a tenant's next value becomes current, of those for which that can be foreseen.
     pub secret_next_rotation: Family<NameLabels, Gauge>,
     /// Whether this process runs the controllers.
     pub leader: Gauge,
-    /// When each watch last delivered something.
+    /// When the API server was last heard on each watch: what [`Metrics::watch_last_event`] is told from.
+    pub signs_of_life: SignsOfLife,
+    /// When the API server was last heard on the watch of a kind.
     pub watch_last_event: Family<KindLabels, Gauge>,
-    /// Objects that could not be read.
-    pub unreadable_objects: Family<KindLabels, Counter>,
+    /// Objects that can't be read.
+    pub unreadable_objects: Family<KindLabels, Gauge>,
     /// At most one: see [`Metrics::strategy_catalog_is_good`].
     strategy_catalog: Family<[(&'static str, &'static str); 0], Gauge>,
 }
@@ -101,6 +109,13 @@ impl Default for Metrics {
         );
         let objects = Family::default();
         registry.register("objects", "Objects by kind and by the status of their condition Ready", objects.clone());
+        let not_ready_since = Family::default();
+        registry.register_with_unit(
+            "objects_not_ready_since_timestamp",
+            "Since when that object is not Ready which has not been for longest, as Unix time; suspended ones aside",
+            Unit::Seconds,
+            not_ready_since.clone(),
+        );
         let api_requests = Family::default();
         registry.register("api_requests", "Requests to the API server", api_requests.clone());
         let keys_fetches = Family::default();
@@ -111,6 +126,13 @@ impl Default for Metrics {
             "When an identity provider's keys were last seen to be good, as Unix time",
             Unit::Seconds,
             keys_verified.clone(),
+        );
+        let keys_stale = Family::default();
+        registry.register_with_unit(
+            "keys_stale_timestamp",
+            "When an identity provider's keys are withdrawn unless good ones are seen again, as Unix time",
+            Unit::Seconds,
+            keys_stale.clone(),
         );
         let secret_next_rotation = Family::default();
         registry.register_with_unit(
@@ -124,29 +146,35 @@ impl Default for Metrics {
         let watch_last_event = Family::default();
         registry.register_with_unit(
             "watch_last_event_timestamp",
-            "When a watch last delivered something, as Unix time",
+            "When the API server was last heard on the watch of a kind, as Unix time",
             Unit::Seconds,
             watch_last_event.clone(),
         );
         let unreadable_objects = Family::default();
-        registry.register("unreadable_objects", "Times that an object could not be read", unreadable_objects.clone());
+        registry.register("unreadable_objects", "Objects that can't be read", unreadable_objects.clone());
         let strategy_catalog = Family::default();
         registry.register(
             "strategy_catalog_last_reload_successful",
             "1 where the file of --strategy-catalog, as it was last read, is in force; 0 where an earlier one is",
             strategy_catalog.clone(),
         );
+        let start = Gauge::<i64>::default();
+        start.set(jiff::Timestamp::now().as_second());
+        registry.register_with_unit("start_timestamp", "When this process started, as Unix time", Unit::Seconds, start);
         registry.register("build", "This build", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
         Self {
             registry: std::sync::Arc::new(registry),
             reconciles,
             reconcile_duration,
             objects,
+            not_ready_since,
             api_requests,
             keys_fetches,
             keys_verified,
+            keys_stale,
             secret_next_rotation,
             leader,
+            signs_of_life: SignsOfLife::default(),
             watch_last_event,
             unreadable_objects,
             strategy_catalog,

@@ -11,12 +11,7 @@ use k8s_openapi::ClusterResourceScope;
 use kube::{Api, Resource};
 use serde::de::DeserializeOwned;
 
-use super::{
-    gate::Gate,
-    key::ObjectKey,
-    metrics::{KindLabels, Metrics},
-    relist::Change,
-};
+use super::{gate::Gate, key::ObjectKey, metrics::Metrics, relist::Change};
 
 /// Pause once there was an answer.
 const INTERVAL: Duration = Duration::from_secs(10);
@@ -37,16 +32,17 @@ pub async fn poll<K>(
 ) where
     K: Resource<DynamicType = (), Scope = ClusterResourceScope> + Clone + DeserializeOwned + Debug,
 {
-    let labels = KindLabels { kind: K::kind(&()).into_owned() };
+    let life = &metrics.signs_of_life;
     let unanswered = AtomicUsize::new(objects.len());
     // Each by itself: one that gets no answer delays no other.
     let polls = objects.into_iter().map(async |object| {
+        life.expect(&object, &K::kind(&()), jiff::Timestamp::now());
         let mut state = State { name, object: &object, is_known: false, failures: 0, complained: String::new() };
         loop {
             match tokio::time::timeout(DEADLINE, api.get_opt(&object)).await {
                 Ok(Ok(found)) => {
                     on(found.map_or_else(|| Change::Deleted(ObjectKey::new("", &object)), Change::Applied));
-                    metrics.watch_last_event.get_or_create(&labels).set(jiff::Timestamp::now().as_second());
+                    life.heard(&object, jiff::Timestamp::now());
                     if state.answered() && unanswered.fetch_sub(1, Ordering::Relaxed) == 1 {
                         gate.listed(name);
                     }

@@ -9,7 +9,10 @@ use kube::{
 };
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::error::Error;
+use super::{
+    error::{Action, Error},
+    key::ObjectKey,
+};
 use crate::api::labels::OPERATOR;
 
 #[derive(Serialize, Debug)]
@@ -50,6 +53,6 @@ where
         Ok(written) => Ok(Some(written)),
         // Gone, another object, or edited by now.
         Err(kube::Error::Api(answer)) if answer.is_not_found() || answer.is_conflict() => Ok(None),
-        Err(error) => Err(Error::of("write the status of", kind, &name, error)),
+        Err(error) => Err(Error::of(Action::WriteStatus, kind, &ObjectKey::of(object), error)),
     }
 }

@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 
 use super::{
     gate::Gate,
-    metrics::{KindLabels, Metrics},
+    metrics::Metrics,
     relist::{Change, Relist},
 };
 
@@ -27,7 +27,10 @@ pub async fn follow<K>(
     K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
     K::DynamicType: Default,
 {
-    let labels = KindLabels { kind: K::kind(&K::DynamicType::default()).into_owned() };
+    let kind = K::kind(&K::DynamicType::default()).into_owned();
+    for api in &apis {
+        metrics.signs_of_life.expect(api.resource_url(), &kind, jiff::Timestamp::now());
+    }
     let mut parts: Vec<Part> = apis.iter().map(Part::of).collect();
     let watches =
         apis.into_iter().enumerate().map(|(position, api)| retrying(api).map(move |event| (position, event)).boxed());
@@ -48,7 +51,6 @@ pub async fn follow<K>(
                 continue;
             }
         };
-        metrics.watch_last_event.get_or_create(&labels).set(jiff::Timestamp::now().as_second());
         // Each attempt to list begins with an `Init`.
         if !part.complained.is_empty() && !matches!(event, Event::Init) {
             tracing::info!(watch = name, "{}watch works again", part.place);

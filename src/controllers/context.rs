@@ -16,7 +16,7 @@ use crate::{
         error::Error,
         events::Events,
         fetcher::Fetcher,
-        key::{ObjectKey, Request},
+        key::{Kind, ObjectKey, Request},
         meta_store::MetaStore,
         metrics::Metrics,
         sync::lock,
@@ -188,35 +188,79 @@ impl Unreadable {
         lock(&self.seen).get(request).is_some_and(|unread| !unread.is_going)
     }
 
+    /// How many objects of this kind there are that can't be read.
+    #[must_use]
+    pub fn count(&self, kind: Kind) -> usize {
+        lock(&self.seen).keys().filter(|request| request.kind == kind).count()
+    }
+
     /// It can be read, or is gone. Returns whether that is news.
     pub fn forget(&self, request: &Request) -> bool {
         lock(&self.seen).remove(request).is_some()
     }
 }
 
-/// Counts failed reconciles in a row.
+/// Failed reconciles in a row, by object.
 #[derive(Default)]
 pub struct Failures {
-    counts: Mutex<HashMap<Request, u32>>,
+    rows: Mutex<HashMap<Request, Row>>,
+}
+
+/// Failures of one object in a row.
+#[derive(Default)]
+struct Row {
+    count: u32,
+    /// The last one.
+    why: String,
+}
+
+/// A failed reconcile among those before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Failed {
+    /// How many there are in a row by now.
+    pub count: u32,
+    /// Whether the one before, if there was one, had another cause.
+    pub is_news: bool,
 }
 
 impl Failures {
-    /// One more.
-    pub fn add(&self, request: &Request) -> u32 {
-        let mut counts = lock(&self.counts);
-        let count = counts.entry(request.clone()).or_default();
-        *count = count.saturating_add(1);
-        *count
+    /// One more, for this cause.
+    pub fn add(&self, request: &Request, why: String) -> Failed {
+        let mut rows = lock(&self.rows);
+        let row = rows.entry(request.clone()).or_default();
+        row.count = row.count.saturating_add(1);
+        let is_news = row.count == 1 || row.why != why;
+        row.why = why;
+        Failed { count: row.count, is_news }
     }
 
     /// How many.
     #[must_use]
     pub fn count(&self, request: &Request) -> u32 {
-        lock(&self.counts).get(request).copied().unwrap_or(0)
+        lock(&self.rows).get(request).map_or(0, |row| row.count)
     }
 
-    /// None any more.
-    pub fn clear(&self, request: &Request) {
-        lock(&self.counts).remove(request);
+    /// None any more. Returns whether there were some.
+    pub fn clear(&self, request: &Request) -> bool {
+        lock(&self.rows).remove(request).is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::key::Kind;
+
+    #[test]
+    fn only_another_cause_is_news_until_a_success() {
+        let failures = Failures::default();
+        let request = Request { kind: Kind::TenantJwtSecret, key: ObjectKey::new("ns", "a") };
+        let add = |why: &str| {
+            let failed = failures.add(&request, why.to_owned());
+            (failed.count, failed.is_news)
+        };
+        assert_eq!(["a", "a", "b", "b"].map(add), [(1, true), (2, false), (3, true), (4, false)]);
+        assert_eq!([failures.clear(&request), failures.clear(&request)], [true, false]);
+        assert_eq!((failures.count(&request), add("b"), failures.count(&request)), (0, (1, true), 1));
     }
 }

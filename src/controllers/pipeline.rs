@@ -13,12 +13,17 @@ use std::{sync::Arc, time::Duration};
 
 use kube::runtime::controller::Action;
 
-use super::{context::Context, kinds::Managed, world::World};
+use super::{
+    context::{Context, Failed},
+    kinds::Managed,
+    world::World,
+};
 use crate::{
     api::status::{HasCore as _, StatusCore, condition},
     cluster::{
         error::Error,
         events::Notice,
+        key::ObjectKey,
         metrics::{KindLabels, ReconcileLabels},
         report::report,
     },
@@ -106,11 +111,22 @@ where
         .get_or_create(&KindLabels { kind: kind.to_owned() })
         .observe(started.elapsed().as_secs_f64());
     match &result {
-        Ok(_) => ctx.failures.clear(&request),
+        Ok(_) => {
+            if ctx.failures.clear(&request) {
+                let ObjectKey { namespace, name } = &request.key;
+                tracing::info!(kind, %namespace, %name, "reconcile works again");
+            }
+        }
         Err(error) => {
-            let failures = ctx.failures.add(&request);
-            tracing::warn!(%error, failures, "reconcile failed");
-            tell_failure(object.as_ref(), &ctx, error, failures).await;
+            let failed = ctx.failures.add(&request, error.to_string());
+            let (ObjectKey { namespace, name }, failures) = (&request.key, failed.count);
+            // The metric counts each; the log has each cause once, as it could be the same for all objects for days.
+            if failed.is_news {
+                tracing::warn!(kind, %namespace, %name, %error, failures, "reconcile failed, trying on");
+            } else {
+                tracing::debug!(kind, %namespace, %name, %error, failures, "reconcile failed again, trying on");
+            }
+            tell_failure(object.as_ref(), &ctx, error, failed).await;
         }
     }
     result
@@ -180,25 +196,33 @@ async fn write<K: Managed>(object: &K, ctx: &Context, old: &K::Status, new: K::S
         K::after_change(ctx, changed.old.as_deref(), Some(&new));
     }
     if let Some(notice) = verdict_change(old.core(), new.core()) {
-        tracing::info!(reason = notice.reason, "verdict changed");
+        let (kind, ObjectKey { namespace, name }) = (K::KIND.as_str(), object.key());
+        tracing::info!(kind, %namespace, %name, reason = notice.reason, "verdict changed");
         ctx.events.publish(&notice, &object.object_ref(&())).await;
     }
     Ok(())
 }
 
 /// Tells of a failure in the status. That may fail for the same cause; then the log and the metrics have it.
-async fn tell_failure<K: Managed>(object: &K, ctx: &Context, error: &Error, failures: u32) {
+async fn tell_failure<K: Managed>(object: &K, ctx: &Context, error: &Error, failed: Failed) {
     let old = object.status().cloned().unwrap_or_default();
     let is_new_generation = old.core().generation() != object.meta().generation.unwrap_or_default();
-    if failures < 2 && !is_new_generation {
+    if failed.count < 2 && !is_new_generation {
         return;
     }
-    let problem = K::internal_error(&error.to_string());
+    let why = error.to_string();
+    let problem = K::internal_error(&why);
     let core = status::failed(old.core(), &problem, subject(object, ctx));
     let mut new = with_core(old.clone(), core);
     K::note_failure(&mut new, &problem);
     if let Err(error) = bounded(TELL, write(object, ctx, &old, new)).await {
-        tracing::warn!(%error, "could not tell of the failure in the status");
+        // Told at the second time at the latest; where the status itself is what fails, all is said already.
+        let (kind, ObjectKey { namespace, name }) = (K::KIND.as_str(), object.key());
+        if failed.count <= 2 && error.to_string() != why {
+            tracing::warn!(kind, %namespace, %name, %error, "could not tell of the failure in the status");
+        } else {
+            tracing::debug!(kind, %namespace, %name, %error, "could not tell of the failure in the status again");
+        }
     }
 }
 

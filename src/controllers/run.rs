@@ -147,7 +147,9 @@ impl Start {
             self.ctx.clone(),
             move |object, ctx| pipeline::reconcile(object, ctx, step),
             |object, _, ctx| pipeline::error_policy(object.as_ref(), &ctx),
-            |key| self.ctx.failures.clear(&World::request::<K>(key)),
+            |key| {
+                self.ctx.failures.clear(&World::request::<K>(key));
+            },
         )
         .await;
     }

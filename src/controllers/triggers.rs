@@ -18,7 +18,6 @@ use crate::{
     api::labels,
     cluster::{
         key::{ObjectKey, Request},
-        metrics::KindLabels,
         relist::Change,
     },
     domain::claims::Claims,
@@ -114,7 +113,6 @@ fn tell_unreadable<K: Managed>(ctx: &Context, object: &InvalidObject) -> (Reques
             expected,
             "object can't be read: is its CustomResourceDefinition of this version?"
         );
-        ctx.metrics.unreadable_objects.get_or_create(&KindLabels { kind: kind.to_owned() }).inc();
     }
     (request, is_news)
 }

@@ -2,7 +2,9 @@
 
 pub mod admin;
 pub mod catalogue;
+pub mod exposition;
 pub mod flags;
 pub mod leader;
 pub mod run;
+pub mod scrape;
 pub mod telemetry;

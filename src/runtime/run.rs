@@ -18,7 +18,8 @@ use super::{
 };
 use crate::{
     cluster::{
-        api_client, connector::Connector, events::Events, fetcher::Fetcher, gate::Gate, key::Request, metrics::Metrics,
+        api_client, connector::Connector, events::Events, fence::Fence, fetcher::Fetcher, gate::Gate, key::Request,
+        metrics::Metrics,
     },
     controllers::{
         context::{Context, Examples, Failures, Outputs, Unreadable},
@@ -79,12 +80,14 @@ pub async fn run(flags: RunFlags) -> Result<(), RunError> {
     let policy = AddressPolicy { allow: flags.allow_cidr, deny: flags.deny_cidr };
     let connector = Connector::new(policy, api_server(&config));
     let metrics = Metrics::default();
-    let client = api_client::client(config, metrics.clone()).map_err(RunError::Client)?;
+    let election = if flags.leader_elect { Some(Election::new(&config, namespace, &metrics)?) } else { None };
+    let fence = election.as_ref().map(|election| election.fence.clone());
+    let client = api_client::client(config, metrics.clone(), fence).map_err(RunError::Client)?;
     let claims = match flags.tenant_claims {
         TenantClaims::Off => NamespaceClaims::NotRequired,
         TenantClaims::Required => NamespaceClaims::required(),
     };
-    let ctx = context(client.clone(), metrics, connector, World::new(claims), catalogue);
+    let ctx = context(client, metrics, connector, World::new(claims), catalogue);
     let gate = Gate::new(run::watches(&ctx));
     let listener =
         TcpListener::bind(flags.admin_address).await.map_err(|error| RunError::Admin(flags.admin_address, error))?;
@@ -103,8 +106,7 @@ pub async fn run(flags: RunFlags) -> Result<(), RunError> {
 
     let mut leader = None;
     let result = {
-        let election = flags.leader_elect.then(|| Election { client, namespace, leader: &mut leader });
-        let work = work(&ctx, &gate, election, flags.concurrency, stop.clone());
+        let work = work(&ctx, &gate, election, &mut leader, flags.concurrency, stop.clone());
         tokio::pin!(work);
         let result = tokio::select! {
             _ = terminate.recv() => Ok(()),
@@ -133,19 +135,27 @@ pub async fn run(flags: RunFlags) -> Result<(), RunError> {
 }
 
 /// The election to be won before any work.
-struct Election<'a> {
+struct Election {
+    /// One that no fence is in the way of: without the lease it lets nothing pass, the lease's own writes neither.
     client: Client,
     namespace: String,
-    /// The share in it, once there is one.
-    leader: &'a mut Option<Leader>,
+    fence: Fence,
+}
+
+impl Election {
+    fn new(config: &Config, namespace: String, metrics: &Metrics) -> Result<Self, RunError> {
+        let client = api_client::client(config.clone(), metrics.clone(), None).map_err(RunError::Client)?;
+        Ok(Self { client, namespace, fence: Leader::fence() })
+    }
 }
 
 /// Runs the controllers once every watch has listed and this process leads. Ends when told to stop, or the lease is
-/// lost. Who can't read the API does not stand for election: it would keep those from work who can.
+/// lost. `leader` is the share in the election, once there is one. Who can't read the API does not stand for election: it would keep those from work who can.
 async fn work(
     ctx: &Arc<Context>,
     gate: &Gate,
-    election: Option<Election<'_>>,
+    election: Option<Election>,
+    leader: &mut Option<Leader>,
     concurrency: u16,
     stop: CancellationToken,
 ) -> RunError {
@@ -155,8 +165,8 @@ async fn work(
     }
     let lost = match election {
         None => None,
-        Some(Election { client, namespace, leader }) => {
-            let leader = leader.insert(Leader::join(client, &namespace));
+        Some(Election { client, namespace, fence }) => {
+            let leader = leader.insert(Leader::join(client, &namespace, fence));
             tokio::select! {
                 elected = leader.elected() => if !elected { return RunError::LeaseLost },
                 () = stop.cancelled() => return RunError::PartEnded,

@@ -1,10 +1,14 @@
 //! The chart on the real API server.
 
 mod admission;
+mod audit;
 mod bad_values;
+mod missing;
 mod monitoring;
+mod notes;
 mod render;
 mod rights;
+mod rights_page;
 mod strategy_catalog;
 mod switches;
 mod values;
@@ -63,6 +67,18 @@ impl Release {
         Self::of(namespace, output.stdout)
     }
 
+    /// Installs the chart by Helm into a new namespace, and reads what Helm installed.
+    pub fn install(plane: &Plane, name: &str, namespace: &str, values: &[&str]) -> Self {
+        let mut helm = plane.control_plane.helm();
+        helm.args(["install", name]).arg(chart()).args(["--namespace", namespace, "--create-namespace"]);
+        for value in values {
+            helm.args(["--set", value]);
+        }
+        succeed(&mut helm);
+        let mut helm = plane.control_plane.helm();
+        Self::of(namespace, succeed(helm.args(["get", "manifest", name, "--namespace", namespace])).stdout)
+    }
+
     fn of(namespace: &str, yaml: Vec<u8>) -> Self {
         let documents: Vec<Value> = serde_saphyr::from_multiple(&String::from_utf8(yaml.clone()).unwrap()).unwrap();
         let objects = documents.into_iter().filter(|document| !document.is_null()).collect();
@@ -83,6 +99,26 @@ impl Release {
         serde_json::from_value(args.clone()).unwrap()
     }
 
+    /// The container's environment, as a pod of this name gets it.
+    fn env(&self, pod: &str) -> Vec<(String, String)> {
+        let env = &self.object("Deployment")["spec"]["template"]["spec"]["containers"][0]["env"];
+        let value = |variable: &Value| match variable["valueFrom"]["fieldRef"]["fieldPath"].as_str() {
+            None => variable["value"].as_str().unwrap().to_owned(),
+            Some("metadata.name") => pod.to_owned(),
+            Some(other) => panic!("{other}"),
+        };
+        let env = env.as_array().into_iter().flatten();
+        env.map(|variable| (variable["name"].as_str().unwrap().to_owned(), value(variable))).collect()
+    }
+
+    /// The same release with its objects changed.
+    pub fn changed(&self, change: impl FnMut(&mut Value)) -> Self {
+        let mut objects = self.objects.clone();
+        objects.iter_mut().for_each(change);
+        let documents: Vec<String> = objects.iter().map(Value::to_string).collect();
+        Self { namespace: self.namespace.clone(), yaml: documents.join("\n---\n").into_bytes(), objects }
+    }
+
     /// Applies everything.
     pub fn apply(&self, plane: &Plane) {
         let (ok, _, errors) = self.kubectl(&plane.control_plane, &["apply", "--server-side", "--filename", "-"]);
@@ -96,13 +132,14 @@ impl Release {
         (output.status.success(), text(output.stdout), text(output.stderr))
     }
 
-    /// How the container would start, under this ServiceAccount. Only the admin address is another, for no two
+    /// How the container would start, under this `ServiceAccount`. Only the admin address is another, for no two
     /// processes of one machine can have the same.
     pub async fn start(&self, plane: &Plane, service_account: &str) -> Start {
         let account = plane.control_plane.service_account_kubeconfig(&self.namespace, service_account);
         let mut args = self.args();
         assert_eq!(args.remove(0), "run");
         assert_eq!(args.remove(0), "--admin-address=0.0.0.0:8080");
-        args.into_iter().fold(Start::new(account.await.unwrap()), Start::arg)
+        let start = args.into_iter().fold(Start::new(account.await.unwrap()), Start::arg);
+        self.env(service_account).into_iter().fold(start, |start, (name, value)| start.env(&name, value))
     }
 }

@@ -1,5 +1,7 @@
-//! Real consumers and real identity providers: Envoy, kube-apiserver, `PyJWT`, and two providers of npm.
+//! Real consumers and real identity providers: Envoy, kube-apiserver, `PyJWT`, and two providers of npm; and what
+//! Prometheus makes of alerts and metrics.
 
+mod alerts;
 mod api_server;
 mod envoy;
 mod gateway;

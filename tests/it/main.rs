@@ -11,6 +11,7 @@
 )]
 
 mod adoption;
+mod availability;
 mod bad_input;
 mod chart;
 mod claims;
@@ -26,6 +27,7 @@ mod image;
 mod interop;
 mod keys;
 mod layers;
+mod observability;
 mod pipeline;
 mod program;
 mod reasons;

@@ -293,7 +293,11 @@ async fn a_missing_permission_is_told_in_the_status_and_its_grant_heals() {
     let operator = start.ready().await;
     scene.apply::<TenantJwtSecret>("acme", json!({ "tenantId": "acme", "signingAlgorithm": "HS256" })).await;
     let object: TenantJwtSecret = scene.verdict("acme", "Unknown", "InternalError").await;
-    let message = "could not create Secret 'acme-jwt': the API server answered 403 Forbidden (does the operator's role allow it?)";
+    let message = format!(
+        "could not create Secret 'acme-jwt': the API server answered 403 Forbidden: the operator's role must allow create \
+         on secrets in namespace '{}'",
+        scene.namespace
+    );
     let status = object.status.clone().unwrap();
     assert_eq!(status.core.condition("Ready").unwrap().message, message);
     assert_eq!(conditions(&status.core), ["Ready=Unknown InternalError", "Reconciling=True InternalError"]);

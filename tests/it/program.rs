@@ -1,8 +1,7 @@
-//! The program: flags, admin server, start-up, shutdown, leader election, what it shows of itself.
+//! The program: flags, admin server, start-up, shutdown, what it shows of itself.
 
 mod command_line;
-mod kubectl;
-mod leader;
+pub mod kubectl;
 mod life;
 mod namespaces;
 mod observability;

@@ -1,4 +1,8 @@
 {{- define "idp-operator.name" -}}
+{{- /* Here, as each template comes here before it reads what is missing. */}}
+{{- if not (hasKey .Values "admissionPolicies") }}
+{{- fail "admissionPolicies is missing, as are other new values: use --reset-then-reuse-values, not --reuse-values" }}
+{{- end }}
 {{- .Values.nameOverride | default .Chart.Name | trunc 63 | trimSuffix "-" }}
 {{- end }}
 

@@ -28,6 +28,11 @@
 {{- fail (printf "podLabels must not hold %s: the chart sets it, and selects the pods by it" $name) }}
 {{- end }}
 {{- end }}
+{{- range .Values.extraEnv }}
+{{- if eq .name "POD_NAME" }}
+{{- fail "extraEnv must not hold POD_NAME: the chart sets it" }}
+{{- end }}
+{{- end }}
 {{- include "idp-operator.validateLogLevel" .Values.logLevel }}
 {{- include "idp-operator.validateNetworks" (list "allowCidrs" .Values.allowCidrs) }}
 {{- include "idp-operator.validateNetworks" (list "denyCidrs" .Values.denyCidrs) }}

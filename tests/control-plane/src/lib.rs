@@ -68,6 +68,9 @@ pub enum Error {
     /// Arguments can't be passed to an API server that runs already.
     #[error("a test that sets arguments of the API server can't use the cluster of {KUBECONFIG_VARIABLE}")]
     Arguments,
+    /// Only an API server of one's own can be stopped.
+    #[error("a test that stops the API server can't use the cluster of {KUBECONFIG_VARIABLE}")]
+    NotOurs,
     /// The API server issued no token.
     #[error("can't get a token of ServiceAccount {namespace}/{name}")]
     Token {
@@ -87,7 +90,7 @@ pub enum Error {
 #[derive(Debug)]
 pub struct ControlPlane {
     // Fields are dropped in this order: processes end before their files vanish.
-    _processes: Processes,
+    processes: Processes,
     dir: Scratch,
     binaries: Binaries,
     kubeconfig: PathBuf,
@@ -121,7 +124,7 @@ impl Builder {
             None => block_on(|| start::start(&binaries, dir.path(), &self.api_server_args))??,
         };
         let (_, server_url) = kubeconfig::cluster_of(&kubeconfig)?;
-        Ok(ControlPlane { _processes: processes, dir, binaries, kubeconfig, server_url })
+        Ok(ControlPlane { processes, dir, binaries, kubeconfig, server_url })
     }
 }
 
@@ -143,6 +146,17 @@ impl ControlPlane {
     /// Stops the processes and removes their files. Blocks the thread.
     pub fn stop(self) {
         drop(self);
+    }
+
+    /// Kills the API server, which breaks all its connections, and leaves the rest running. Blocks the thread.
+    pub fn kill_api_server(&mut self) -> Result<(), Error> {
+        self.processes.kill_api_server()?.then_some(()).ok_or(Error::NotOurs)
+    }
+
+    /// Starts the API server again, on the same port and with the same data, and waits until it is ready. Blocks the
+    /// thread for some seconds.
+    pub fn start_api_server(&mut self) -> Result<(), Error> {
+        block_on(|| self.processes.start_api_server())??.then_some(()).ok_or(Error::NotOurs)
     }
 
     /// Kubeconfig of a user in `system:masters`.

@@ -69,11 +69,46 @@ impl StartError {
 /// Running processes, in the order of their start. They end in the reverse order: without etcd, the API server would
 /// take minutes to shut down.
 #[derive(Debug, Default)]
-pub(crate) struct Processes(Vec<Supervised>);
+pub(crate) struct Processes {
+    running: Vec<Supervised>,
+    api_server: Option<ApiServer>,
+}
+
+/// How the API server was started.
+#[derive(Debug)]
+struct ApiServer {
+    /// Among the processes.
+    position: usize,
+    command: Command,
+    /// The administrator's, to ask it with.
+    kubeconfig: PathBuf,
+}
+
+impl Processes {
+    /// Kills the API server: it can't end its connections in good order. False: there is none of ours.
+    pub(crate) fn kill_api_server(&mut self) -> Result<bool, StartError> {
+        let Some(process) = self.api_server.as_ref().and_then(|server| self.running.get_mut(server.position)) else {
+            return Ok(false);
+        };
+        process.kill()?;
+        Ok(true)
+    }
+
+    /// Starts it again with the same arguments, so on the same port and data, and waits until it is ready. False: there
+    /// is none of ours.
+    pub(crate) async fn start_api_server(&mut self) -> Result<bool, StartError> {
+        let Some(ApiServer { position, command, kubeconfig }) = &self.api_server else { return Ok(false) };
+        let Some(process) = self.running.get_mut(*position) else { return Ok(false) };
+        *process = supervise(command, process.log())?;
+        let client = impatient_client(kubeconfig).await?;
+        wait(std::slice::from_mut(process), async || is_ready(&client).await).await?;
+        Ok(true)
+    }
+}
 
 impl Drop for Processes {
     fn drop(&mut self) {
-        while let Some(mut process) = self.0.pop() {
+        while let Some(mut process) = self.running.pop() {
             // It is killed when dropped, at the latest.
             let _ = process.terminate();
         }
@@ -170,6 +205,8 @@ impl Starting<'_> {
 
         let client = impatient_client(&kubeconfig).await?;
         self.wait(async || is_ready(&client).await).await?;
+        let position = self.processes.running.len().saturating_sub(1);
+        self.processes.api_server = Some(ApiServer { position, command, kubeconfig: kubeconfig.clone() });
         Ok(kubeconfig)
     }
 
@@ -192,30 +229,35 @@ impl Starting<'_> {
     fn spawn(&mut self, command: &Command) -> Result<(), StartError> {
         let name = Path::new(command.get_program()).with_extension("log");
         let log = self.dir.join(name.file_name().unwrap_or_default());
-        self.processes.0.push(supervise(command, &log)?);
+        self.processes.running.push(supervise(command, &log)?);
         Ok(())
     }
 
     /// Waits until the process started last is ready, as long as all run.
-    async fn wait(&mut self, mut ready: impl AsyncFnMut() -> bool) -> Result<(), StartError> {
-        let start = Instant::now();
-        loop {
-            for process in &mut self.processes.0 {
-                if let Some(status) = process.try_wait()? {
-                    let (name, output) = (process.name().to_owned(), process.log_tail());
-                    return Err(StartError::Ended { name, status, output });
-                }
+    async fn wait(&mut self, ready: impl AsyncFnMut() -> bool) -> Result<(), StartError> {
+        wait(&mut self.processes.running, ready).await
+    }
+}
+
+/// Waits until the last of these processes is ready, as long as all run.
+async fn wait(processes: &mut [Supervised], mut ready: impl AsyncFnMut() -> bool) -> Result<(), StartError> {
+    let start = Instant::now();
+    loop {
+        for process in &mut *processes {
+            if let Some(status) = process.try_wait()? {
+                let (name, output) = (process.name().to_owned(), process.log_tail());
+                return Err(StartError::Ended { name, status, output });
             }
-            if ready().await {
-                return Ok(());
-            }
-            if start.elapsed() > LIMIT {
-                let last = self.processes.0.last();
-                let (name, output) = last.map(|last| (last.name().to_owned(), tail(last.log()))).unwrap_or_default();
-                return Err(StartError::NotReady { name, output });
-            }
-            tokio::time::sleep(POLL).await;
         }
+        if ready().await {
+            return Ok(());
+        }
+        if start.elapsed() > LIMIT {
+            let last = processes.last();
+            let (name, output) = last.map(|last| (last.name().to_owned(), tail(last.log()))).unwrap_or_default();
+            return Err(StartError::NotReady { name, output });
+        }
+        tokio::time::sleep(POLL).await;
     }
 }
 

@@ -169,3 +169,15 @@ fn kubectl_and_helm_talk_to_the_control_plane() {
     let helm = SHARED.helm().args(["list", "--all-namespaces", "--output", "json"]).output().unwrap();
     assert_eq!(String::from_utf8_lossy(&helm.stdout).trim(), "[]", "{helm:?}");
 }
+
+#[test]
+fn an_api_server_that_was_killed_starts_again_where_it_was_with_what_it_had() {
+    let mut plane = ControlPlane::start().unwrap_or_else(|error| panic!("{}", report(&error)));
+    let kubectl = |plane: &ControlPlane, args: &[&str]| plane.kubectl().args(args).output().unwrap();
+    assert!(kubectl(&plane, &["create", "namespace", "kept"]).status.success());
+    plane.kill_api_server().unwrap();
+    assert!(!kubectl(&plane, &["get", "namespace", "kept"]).status.success());
+    plane.start_api_server().unwrap();
+    let found = kubectl(&plane, &["get", "namespace", "kept"]);
+    assert!(found.status.success(), "{found:?}");
+}

@@ -40,7 +40,7 @@ fn object(plural: &str, spec: &Value) -> Value {
     json!({ "apiVersion": "idp-operator.dev/v1alpha1", "kind": kind, "metadata": { "name": "warned" }, "spec": spec })
 }
 
-/// Sends an object, which must be taken. Returns the warnings: policy, and what it says up to the colon or verb.
+/// Sends an object, which must be taken. Returns the warnings, short.
 async fn send(scene: &Scene, method: &str, path: &str, content: &str, object: &Value) -> Vec<String> {
     let url = format!("/apis/idp-operator.dev/v1alpha1/namespaces/{}/{path}", scene.namespace);
     let request = http::Request::builder().method(method).uri(&url).header("content-type", content);

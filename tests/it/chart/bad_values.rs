@@ -39,6 +39,7 @@ fn table() -> Vec<(Value, &'static [&'static str])> {
         (json!({ "image": { "repository": "a b" } }), &["image/repository"]),
         (json!({ "image": { "pullPolicy": "always" } }), &["image/pullPolicy"]),
         (json!({ "service": { "port": 0 } }), &["service/port"]),
+        (json!({ "serviceAccount": { "name": "Mine" } }), &["serviceAccount/name"]),
         (json!({ "service": { "annotations": { "a": 1 } } }), &["service/annotations/a"]),
         (json!({ "podLabels": { "a": true } }), &["podLabels/a"]),
         (json!({ "podLabels": { "a": "b c" } }), &["podLabels/a"]),
@@ -57,6 +58,8 @@ fn table() -> Vec<(Value, &'static [&'static str])> {
         (json!({ "strategyCatalog": { "GitLab": {} } }), &["strategyCatalog", "GitLab"]),
         (json!({ "strategyCatalog": { "a": { "canSync": true } } }), &["strategyCatalog/a", "canLoginRegister"]),
         (json!({ "prometheusRule": { "alertLabels": { "a-b": "c" } } }), &["prometheusRule/alertLabels"]),
+        (json!({ "prometheusRule": { "thresholds": { "restarts": "3" } } }), &["prometheusRule/thresholds/restarts"]),
+        (json!({ "prometheusRule": { "disabledAlerts": ["x y"] } }), &["prometheusRule/disabledAlerts/0"]),
         // Log levels: a lone word would be a target, and silence all others.
         (json!({ "logLevel": "" }), &["logLevel"]),
         (json!({ "logLevel": "inf" }), &["logLevel must be", "\"inf\""]),
@@ -84,7 +87,10 @@ fn table() -> Vec<(Value, &'static [&'static str])> {
             json!({ "networkPolicy": { "metricsFrom": [{ "ipBlock": { "cidr": "::/0" }, "podSelector": {} }] } }),
             &["networkPolicy.metricsFrom[0] must have either ipBlock"],
         ),
+        // As `helm upgrade --reuse-values` does from a version that had no such value.
+        (json!({ "admissionPolicies": null }), &["admissionPolicies is missing", "--reset-then-reuse-values"]),
         // What excludes each other.
+        (json!({ "extraEnv": [{ "name": "POD_NAME", "value": "a" }] }), &["extraEnv must not hold POD_NAME"]),
         (json!({ "replicaCount": 2 }), &["replicaCount", "leaderElection.enabled=true"]),
         (both, &["serviceMonitor.enabled", "podMonitor.enabled"]),
         (no_service, &["serviceMonitor.enabled", "service.enabled=true"]),

@@ -11,7 +11,6 @@ use kube::{
     Api,
     api::{Patch, PatchParams, PostParams},
 };
-use rstest::rstest;
 use serde_json::{Value, json};
 
 use super::{Release, strategy_catalog::GITLAB};
@@ -20,7 +19,6 @@ use crate::{
     support::{
         KeyServer, Plane, Scene,
         key_server::{ED25519, jwks},
-        plane::{chart, succeed},
     },
 };
 
@@ -83,24 +81,6 @@ fn claims_are_off_and_when_required_namespaces_may_be_read_and_no_more_than_are_
     assert_eq!(claims(&["tenantClaims=required", two]), (required, BTreeMap::from(each)));
 }
 
-#[rstest]
-#[case::all(&[], "first, in whatever of these namespaces")]
-#[case::some(&["watchNamespaces={a,b}"], "first, in whatever of these namespaces")]
-#[case::required(&["tenantClaims=required"], "A namespace holds only the tenants that are claimed for it")]
-#[case::required_in_some(&["tenantClaims=required", "watchNamespaces={a}"], "A namespace holds only the tenants")]
-fn its_notes_say_who_may_hold_which_tenant(#[case] values: &[&str], #[case] wanted: &str) {
-    let mut helm = Plane::shared().control_plane.helm();
-    helm.args(["install", "x", "--dry-run=client", "--namespace", "x"]).arg(chart());
-    for value in values {
-        helm.args(["--set", value]);
-    }
-    let printed = String::from_utf8(succeed(&mut helm).stdout).unwrap();
-    let notes = printed.split_once("NOTES:").unwrap().1;
-    assert!(notes.contains(wanted) && notes.contains("idp-operator.dev/tenants"), "{notes}");
-    let cure = notes.contains("tenantClaims=required");
-    assert_eq!(cure, !values.contains(&"tenantClaims=required"), "{notes}");
-}
-
 #[tokio::test]
 async fn pod_security_restricted_has_nothing_to_say() {
     let plane = Plane::shared();
@@ -113,9 +93,10 @@ async fn pod_security_restricted_has_nothing_to_say() {
     let patch = Patch::Merge(json!({ "metadata": { "labels": labels } }));
     namespaces.patch(&scene.namespace, &PatchParams::default(), &patch).await.unwrap();
     let catalog = &[&["crds.install=false"][..], &GITLAB].concat();
-    for values in
-        [&["crds.install=false"][..], &["crds.install=false", "leaderElection.enabled=true", "replicaCount=2"], catalog]
-    {
+    let two = &["crds.install=false", "leaderElection.enabled=true", "replicaCount=2", "hostUsers=false"];
+    let of_the_platform =
+        &["crds.install=false", "podSecurityContext.runAsUser=null", "podSecurityContext.runAsGroup=null"];
+    for values in [&["crds.install=false"][..], two, of_the_platform, catalog] {
         let release = Release::render(plane, "safe", &scene.namespace, values);
         let apply = ["apply", "--server-side", "--dry-run=server", "--validate=strict", "--filename", "-"];
         let (ok, printed, complaints) = release.kubectl(&plane.control_plane, &apply);
@@ -151,11 +132,13 @@ async fn with_watch_namespaces_roles_in_just_these_suffice() {
         &[
             "crds.install=false",
             "rbac.aggregate=false",
+            "admissionPolicies.enabled=false",
             "allowCidrs={127.0.0.0/8}",
             &format!("watchNamespaces={{{}}}", scene.namespace),
         ],
     );
-    assert!(release.objects.iter().all(|object| !object["kind"].as_str().unwrap().starts_with("Cluster")));
+    // Every object is in a namespace: a release of no cluster-scoped object at all.
+    assert!(release.objects.iter().all(|object| object["metadata"]["namespace"].is_string()));
     release.apply(plane);
     let operator = release.start(plane, "team-idp-operator").await.ready().await;
 

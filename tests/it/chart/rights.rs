@@ -1,15 +1,25 @@
 //! What the operator and its users may do.
 
+use std::{collections::BTreeSet, path::Path};
+
+use control_plane::client;
 use k8s_openapi::api::{
-    authorization::v1::{ResourceAttributes, SubjectAccessReview, SubjectAccessReviewSpec},
+    authorization::v1::{
+        ResourceAttributes, SelfSubjectRulesReview, SelfSubjectRulesReviewSpec, SubjectAccessReview,
+        SubjectAccessReviewSpec,
+    },
     rbac::v1::{ClusterRole, RoleBinding},
 };
 use kube::{Api, Client, api::PostParams};
 use serde_json::json;
 
+use super::{
+    Release,
+    audit::grants::{Grant, expand, grants},
+};
 use crate::{
     program::{so, soon},
-    support::{Scene, plane::SYSTEM},
+    support::{Plane, Scene, plane::SYSTEM},
 };
 
 const KINDS: [&str; 4] = ["identityproviders", "tenantjwtsecrets", "useridpauthenticators", "strategyinstances"];
@@ -50,39 +60,51 @@ async fn verbs(client: &Client, user: &str, namespace: Option<&str>, resource: &
     allowed.join(" ")
 }
 
+/// A verb, a resource, and a name where it is only for one.
+type Rights = BTreeSet<(String, String, Option<String>)>;
+
+/// What the API server says that who has this kubeconfig may do in a namespace, by whatever role.
+async fn rights(kubeconfig: &Path, namespace: &str) -> Rights {
+    let client = client(kubeconfig).await.unwrap();
+    let spec = SelfSubjectRulesReviewSpec { namespace: Some(namespace.to_owned()) };
+    let review = SelfSubjectRulesReview { spec, ..SelfSubjectRulesReview::default() };
+    let answer = Api::<SelfSubjectRulesReview>::all(client).create(&PostParams::default(), &review).await.unwrap();
+    let rules = answer.status.unwrap().resource_rules;
+    rules.iter().flat_map(|rule| expand(&serde_json::to_value(rule).unwrap(), None, "")).map(words).collect()
+}
+
+fn words(Grant { verb, resource, name, .. }: Grant) -> (String, String, Option<String>) {
+    (verb, resource, name)
+}
+
+/// In each namespace the operator may do what the chart's objects grant there and what everybody may; none is left out.
+async fn assert_just_granted(release: &Release, kubeconfig: &Path, namespaces: &[&str]) {
+    let plane = &Plane::shared().control_plane;
+    let anybody = plane.service_account_kubeconfig(SYSTEM, "default").await.unwrap();
+    let granted = grants(&release.objects);
+    for namespace in namespaces {
+        let here = |grant: &Grant| grant.namespace.as_deref().is_none_or(|granted| granted == *namespace);
+        let chart: Rights = granted.iter().filter(|grant| here(grant)).cloned().map(words).collect();
+        let everybody = rights(&anybody, namespace).await;
+        soon("the roles are in force", async || so(rights(kubeconfig, namespace).await.is_superset(&chart))).await;
+        let more: Rights = rights(kubeconfig, namespace).await.difference(&everybody).cloned().collect();
+        assert_eq!(more, chart, "{namespace}");
+    }
+}
+
 #[tokio::test]
-async fn the_operator_may_do_what_it_needs_and_nothing_else() {
-    let scene = Scene::new("rights").await;
-    let account = format!("system:serviceaccount:{SYSTEM}:idp-operator");
-    for kind in KINDS {
-        let rights = [kind.to_owned(), format!("{kind}/status"), format!("{kind}/finalizers")]
-            .map(|resource| format!("{resource}.idp-operator.dev"));
-        let reads = if kind == "tenantjwtsecrets" { "get list watch" } else { "list watch" };
-        assert_eq!(verbs(&scene.client, &account, None, &rights[0]).await, reads, "{kind}");
-        assert_eq!(verbs(&scene.client, &account, None, &rights[1]).await, "patch", "{kind}");
-        assert_eq!(verbs(&scene.client, &account, None, &rights[2]).await, "", "{kind}");
-    }
-    let table = [
-        ("secrets", "get list watch create update"),
-        ("configmaps", "get list watch create update"),
-        ("events.events.k8s.io", "create patch"),
-        ("events", ""),
-        ("nodes", ""),
-        ("pods", ""),
-        ("namespaces", ""),
-        ("serviceaccounts/token", ""),
-        ("leases.coordination.k8s.io", ""),
-        ("customresourcedefinitions.apiextensions.k8s.io", ""),
-        ("clusterroles.rbac.authorization.k8s.io", ""),
-    ];
-    for (resource, expected) in table {
-        assert_eq!(verbs(&scene.client, &account, None, resource).await, expected, "{resource}");
-    }
-    for verb in ["impersonate", "bind", "escalate"] {
-        for resource in ["users", "groups", "serviceaccounts", "clusterroles.rbac.authorization.k8s.io"] {
-            assert!(!may(&scene.client, &account, None, verb, resource).await, "{verb} {resource}");
-        }
-    }
+async fn the_operator_may_do_what_the_chart_grants_and_nothing_else() {
+    let (plane, scene) = (Plane::shared(), Scene::new("rights").await);
+    let release = Release::render(plane, "idp-operator", SYSTEM, &[]);
+    assert_just_granted(&release, &plane.operator_kubeconfig, &[&scene.namespace, SYSTEM, "kube-system"]).await;
+
+    let watched = format!("watchNamespaces={{{}}}", scene.namespace);
+    let home = Scene::new("rights-home").await;
+    let values = ["crds.install=false", "leaderElection.enabled=true", "tenantClaims=required", &watched];
+    let release = Release::render(plane, "narrow", &home.namespace, &[&values[..], &["rbac.aggregate=false"]].concat());
+    release.apply(plane);
+    let account = plane.control_plane.service_account_kubeconfig(&home.namespace, "narrow-idp-operator").await.unwrap();
+    assert_just_granted(&release, &account, &[&scene.namespace, &home.namespace, SYSTEM, "kube-system"]).await;
 }
 
 #[tokio::test]

@@ -54,7 +54,7 @@ async fn loosen(scene: &Scene) {
 
 /// Makes a link unreadable, by a value that is somebody's too. The API server takes a moment to know that it may be.
 async fn spoil(scene: &Scene, operator: &Operator, name: &str, secret: &str) {
-    let count = async || operator.metric("idp_operator_unreadable_objects_total", &["UserIdpAuthenticator"]).await;
+    let count = async || operator.metric("idp_operator_unreadable_objects", &["UserIdpAuthenticator"]).await;
     let before = count().await;
     let resource = ApiResource::erase::<UserIdpAuthenticator>(&());
     let api: Api<DynamicObject> = Api::namespaced_with(scene.client.clone(), &scene.namespace, &resource);

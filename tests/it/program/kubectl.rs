@@ -10,7 +10,7 @@ use crate::support::{
 };
 
 /// What kubectl prints in this namespace; it must succeed.
-fn kubectl(scene: &Scene, args: &[&str]) -> String {
+pub fn kubectl(scene: &Scene, args: &[&str]) -> String {
     let output = Plane::shared().kubectl(&[args, &["--namespace", &scene.namespace]].concat());
     assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()

@@ -111,7 +111,7 @@ fn lines(operator: &Operator) -> impl Iterator<Item = Value> {
 }
 
 async fn unreadable_objects(operator: &Operator) -> f64 {
-    operator.metric("idp_operator_unreadable_objects_total", &["StrategyInstance"]).await
+    operator.metric("idp_operator_unreadable_objects", &["StrategyInstance"]).await
 }
 
 async fn a_crd_that_goes_and_comes_is_followed(plane: &Plane, scene: &Scene, operator: &Operator) {

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use idp_operator::api::{IdentityProvider, StrategyInstance, TenantJwtSecret, UserIdpAuthenticator};
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::support::{
     KeyServer, Operator, Scene,
@@ -51,23 +50,23 @@ async fn metrics_logs_and_events_tell_all_but_who() {
     let families = families(&metrics);
     contract_has_them(&families);
     values_are_right(&scene, &operator).await;
-    content_type_is_open_metrics(&operator).await;
+    format_is_open_metrics_or_what_is_asked_for(&operator).await;
     for personal in [USER, EXTERNAL_ID, EXTERNAL_NAME, TENANT, ISSUER, "http"] {
         assert!(!samples(&metrics).any(|line| line.contains(personal)), "{personal} in\n{metrics}");
     }
     // Objects are named where there is one value each.
     let named: Vec<&str> = samples(&metrics).filter(|line| line.contains(&scene.namespace)).collect();
-    assert!(
-        matches!(named[..], [one] if one.starts_with("idp_operator_keys_verified_timestamp_seconds")),
-        "{named:#?}"
-    );
+    let of = |metric: &str, line: &str| line.starts_with(&format!("idp_operator_keys_{metric}_timestamp_seconds{{"));
+    assert!(matches!(named[..], [one, other] if of("verified", one) && of("stale", other)), "{named:#?}");
     let (_, log) = operator.terminate();
-    lines_are_json_and_name_the_object(&log);
+    lines_are_json_and_name_the_object(&log, &scene.namespace);
     let events = scene.api::<k8s_openapi::api::events::v1::Event>().list(&kube::api::ListParams::default()).await;
     let events = serde_json::to_string(&events.unwrap().items).unwrap();
     for personal in [EXTERNAL_ID, EXTERNAL_NAME] {
-        assert!(!log.contains(personal), "{personal} in\n{log}");
         assert!(!events.contains(personal), "{personal} in\n{events}");
+    }
+    for personal in [USER, EXTERNAL_ID, EXTERNAL_NAME] {
+        assert!(!log.contains(personal), "{personal} in\n{log}");
     }
 }
 
@@ -117,9 +116,13 @@ fn contract_has_them(families: &BTreeMap<&str, &str>) {
         ("idp_operator_reconciles", "counter"),
         ("idp_operator_reconcile_duration_seconds", "histogram"),
         ("idp_operator_objects", "gauge"),
+        ("idp_operator_objects_not_ready_since_timestamp_seconds", "gauge"),
+        ("idp_operator_unreadable_objects", "gauge"),
         ("idp_operator_api_requests", "counter"),
         ("idp_operator_keys_fetches", "counter"),
         ("idp_operator_keys_verified_timestamp_seconds", "gauge"),
+        ("idp_operator_keys_stale_timestamp_seconds", "gauge"),
+        ("idp_operator_start_timestamp_seconds", "gauge"),
         ("idp_operator_build", "info"),
         ("idp_operator_leader", "gauge"),
         ("idp_operator_watch_last_event_timestamp_seconds", "gauge"),
@@ -156,35 +159,38 @@ async fn values_are_right(scene: &Scene, operator: &Operator) {
     }
 }
 
-async fn content_type_is_open_metrics(operator: &Operator) {
-    let log = operator.log();
-    let first: Value = serde_json::from_str(log.lines().next().unwrap()).unwrap();
-    let address = first["admin_address"].as_str().unwrap();
-    let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
-    stream.write_all(b"GET /metrics HTTP/1.0\r\n\r\n").await.unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await.unwrap();
-    let head = answer.split("\r\n\r\n").next().unwrap().to_lowercase();
-    let expected = "content-type: application/openmetrics-text; version=1.0.0; charset=utf-8";
-    assert!(head.lines().any(|line| line == expected), "{head}");
+async fn format_is_open_metrics_or_what_is_asked_for(operator: &Operator) {
+    let is_of_type = |head: &str, expected: &str| {
+        assert!(head.lines().any(|line| line.eq_ignore_ascii_case(&format!("content-type: {expected}"))), "{head}");
+    };
+    let (head, _) = operator.get_with("/metrics", "").await;
+    is_of_type(&head, "application/openmetrics-text; version=1.0.0; charset=utf-8");
+    let (head, text) = operator.get_with("/metrics", "accept: text/plain;version=0.0.4\r\n").await;
+    is_of_type(&head, "text/plain; version=0.0.4; charset=utf-8");
+    assert!(text.contains("\n# TYPE idp_operator_reconciles_total counter\n") && !text.contains("# EOF"), "{text}");
 }
 
-fn lines_are_json_and_name_the_object(log: &str) {
+fn lines_are_json_and_name_the_object(log: &str, namespace: &str) {
     let mut named = BTreeSet::new();
     for line in log.lines() {
         let line: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
         assert!(line["timestamp"].as_str().unwrap().parse::<jiff::Timestamp>().is_ok(), "{line}");
         assert!(["ERROR", "WARN", "INFO"].contains(&line["level"].as_str().unwrap()), "{line}");
         assert!(!line["message"].as_str().unwrap().is_empty(), "{line}");
+        let [kind, name] = ["kind", "name"].map(|field| line[field].as_str().unwrap_or_default().to_owned());
+        // Whatever is told within a reconcile is about its object.
+        if let Some(object) = line["span"]["object.ref"].as_str() {
+            assert_eq!(line["namespace"], namespace, "{line}");
+            assert_eq!(object, format!("{kind}.v1alpha1.idp-operator.dev/{name}.{namespace}"), "{line}");
+        }
         if line["message"] == "verdict changed" {
-            let object = line["span"]["object.ref"].as_str().unwrap_or_else(|| panic!("no object in {line}"));
-            named.insert(format!("{} {}", object.split(['.', '/']).next().unwrap(), line["reason"].as_str().unwrap()));
+            named.insert(format!("{kind}/{name} {}", line["reason"].as_str().unwrap()));
         }
     }
     let expected = [
-        "StrategyInstance CapabilityNotSupported",
-        "UserIdpAuthenticator IdentitySet",
-        "UserIdpAuthenticator IdpNotFound",
+        "StrategyInstance/bad CapabilityNotSupported",
+        "UserIdpAuthenticator/link IdentitySet",
+        "UserIdpAuthenticator/link IdpNotFound",
     ];
     assert_eq!(named.into_iter().collect::<Vec<_>>(), expected, "{log}");
 }

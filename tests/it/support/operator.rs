@@ -93,12 +93,18 @@ impl Operator {
 
     /// Status and body of a GET on the admin server.
     pub async fn get(&self, path: &str) -> (u16, String) {
+        let (head, body) = self.get_with(path, "").await;
+        (head.split(' ').nth(1).unwrap().parse().unwrap(), body)
+    }
+
+    /// Head and body of the answer to a GET with these header lines.
+    pub async fn get_with(&self, path: &str, headers: &str) -> (String, String) {
         let mut stream = tokio::net::TcpStream::connect(&self.address).await.unwrap();
-        stream.write_all(format!("GET {path} HTTP/1.0\r\n\r\n").as_bytes()).await.unwrap();
+        stream.write_all(format!("GET {path} HTTP/1.0\r\n{headers}\r\n").as_bytes()).await.unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await.unwrap();
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-        (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
+        (head.to_owned(), body.to_owned())
     }
 
     /// Sum of all samples whose name and labels contain these texts.
@@ -154,6 +160,18 @@ impl Operator {
                 None => tokio::time::sleep(Duration::from_millis(10)).await,
                 Some(status) => return assert!(status.success(), "{status}\n{}", self.log()),
             }
+        }
+    }
+
+    /// Waits for its end without blocking the thread: other parts of a test go on.
+    pub async fn ended(&mut self, limit: Duration) -> ExitStatus {
+        let deadline = Instant::now() + limit;
+        loop {
+            if let Some(status) = self.wait(Duration::ZERO) {
+                return status;
+            }
+            assert!(Instant::now() < deadline, "it still runs:\n{}", self.log());
+            tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
 

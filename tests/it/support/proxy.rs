@@ -70,6 +70,16 @@ struct Writes {
     ended: usize,
     is_silent: bool,
     fault: Option<(RangeInclusive<usize>, Fault)>,
+    read: Vec<Read>,
+}
+
+/// A read that was asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Read {
+    /// Path and query.
+    pub uri: String,
+    /// Forms in which the answer may come.
+    pub accept: String,
 }
 
 impl Proxy {
@@ -126,6 +136,11 @@ impl Proxy {
         self.shared.state.lock().unwrap().begun
     }
 
+    /// All reads so far, watches among them.
+    pub fn reads(&self) -> Vec<Read> {
+        self.shared.state.lock().unwrap().read.clone()
+    }
+
     /// Waits until no write has been under way for so long.
     pub async fn quiet(&self, time: Duration) {
         loop {
@@ -170,38 +185,48 @@ impl Shared {
         fault.map_or(Course::Forward, Course::Fail)
     }
 
+    fn note(&self, request: &http::request::Parts) {
+        if request.method == Method::GET {
+            let accept = request.headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
+            let read = Read { uri: request.uri.to_string(), accept: accept.unwrap_or_default().to_owned() };
+            self.state.lock().unwrap().read.push(read);
+        }
+    }
+
     fn end(&self, method: &Method) {
         if is_write(method) {
             self.state.lock().unwrap().ended += 1;
         }
     }
+}
 
-    async fn forward(&self, request: http::Request<kube::client::Body>) -> Response {
-        match self.client.send(request).await {
-            Ok(answer) => {
-                let (mut parts, body) = answer.into_parts();
-                remove_hop_by_hop(&mut parts.headers);
-                Response::from_parts(parts, Body::new(body))
-            }
-            Err(error) => status(StatusCode::BAD_GATEWAY, &error.to_string()),
+/// Sends a request to the API server.
+pub async fn forward(client: &Client, request: http::Request<kube::client::Body>) -> Response {
+    match client.send(request).await {
+        Ok(answer) => {
+            let (mut parts, body) = answer.into_parts();
+            remove_hop_by_hop(&mut parts.headers);
+            Response::from_parts(parts, Body::new(body))
         }
+        Err(error) => status(StatusCode::BAD_GATEWAY, &error.to_string()),
     }
 }
 
 async fn handle(State(shared): State<Arc<Shared>>, request: Request) -> Response {
     let course = shared.begin(request.method());
     let (mut parts, body) = request.into_parts();
+    shared.note(&parts);
     remove_hop_by_hop(&mut parts.headers);
     let method = parts.method.clone();
     let body = to_bytes(body, usize::MAX).await.unwrap_or_default();
     let request = http::Request::from_parts(parts, kube::client::Body::from(body));
     let answer = match course {
         Course::Silence => std::future::pending().await,
-        Course::Forward => shared.forward(request).await,
+        Course::Forward => forward(&shared.client, request).await,
         Course::Fail(Fault { done, answer }) => {
             if done == Done::Yes {
                 // To the last byte, so that it is done.
-                let _ = to_bytes(shared.forward(request).await.into_body(), usize::MAX).await;
+                let _ = to_bytes(forward(&shared.client, request).await.into_body(), usize::MAX).await;
             }
             match answer {
                 Answer::Silence => {
@@ -219,12 +244,13 @@ async fn handle(State(shared): State<Arc<Shared>>, request: Request) -> Response
     answer
 }
 
-fn is_write(method: &Method) -> bool {
+/// Whether it may change something.
+pub fn is_write(method: &Method) -> bool {
     [Method::POST, Method::PUT, Method::PATCH, Method::DELETE].contains(method)
 }
 
 /// What concerns one connection only (RFC 9110, section 7.6.1), and the proxy's own name.
-fn remove_hop_by_hop(headers: &mut HeaderMap) {
+pub fn remove_hop_by_hop(headers: &mut HeaderMap) {
     for name in [header::HOST, header::CONNECTION, header::TRANSFER_ENCODING] {
         headers.remove(name);
     }
