@@ -47,16 +47,9 @@ async fn mount(sandbox: &Sandbox, authority: &str) {
     let kubeconfig = plane.service_account_kubeconfig(SYSTEM, "idp-operator").await.unwrap();
     let kubeconfig: Value = serde_json::from_str(&fs::read_to_string(kubeconfig).unwrap()).unwrap();
     let cluster = &kubeconfig["clusters"][0]["cluster"];
-    let ca = match cluster["certificate-authority"].as_str() {
-        Some(file) => fs::read(file).unwrap(),
-        None => {
-            use base64::Engine as _;
-            let data = cluster["certificate-authority-data"].as_str().unwrap();
-            base64::engine::general_purpose::STANDARD.decode(data).unwrap()
-        }
-    };
+    let ca = fs::read_to_string(cluster["certificate-authority"].as_str().unwrap()).unwrap();
     let file = |name: &str, content: &str| sandbox.mount(&format!("{SERVICE_ACCOUNT}/{name}"), content);
-    file("ca.crt", &String::from_utf8(ca).unwrap());
+    file("ca.crt", &ca);
     file("token", kubeconfig["users"][0]["user"]["token"].as_str().unwrap());
     file("namespace", SYSTEM);
     sandbox.mount("etc/hosts", "127.0.0.1 localhost\n127.0.0.1 keys.hosts.test\n");
