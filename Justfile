@@ -26,8 +26,20 @@ interop:
     cargo test --test it -- --ignored --list interop | grep ': test$' >/dev/null
     cargo test --test it -- --ignored interop
 
+# Builds the container image's files and works in a root of just these; needs root (image/test)
+image-test:
+    image/test
+
+# Builds what the container image holds (for its Containerfile), with its bill of materials, into an empty folder
+image OUTPUT:
+    image/build {{ OUTPUT }}
+
+# Builds the image's files of the last commit twice, in other folders, and compares them; takes two releases
+reproducible:
+    image/reproducible
+
 # What CI runs
-check: lint test interop deny
+check: lint test interop image-test deny
 
 # Generates the CRDs in crds/ and in the chart from src/api
 crds:

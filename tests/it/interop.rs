@@ -5,6 +5,8 @@ mod alerts;
 mod api_server;
 mod envoy;
 mod gateway;
+mod helm3;
+mod lint;
 mod provider;
 mod published;
 mod rotation;

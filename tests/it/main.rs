@@ -24,6 +24,7 @@ mod fetch;
 mod gitops;
 mod hygiene;
 mod identity_provider;
+mod image;
 mod interop;
 mod keys;
 mod layers;

@@ -1,7 +1,7 @@
 //! The operator as a process of its own.
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Command, ExitStatus},
     time::{Duration, Instant},
 };
@@ -18,6 +18,7 @@ pub struct Operator {
 
 /// How an operator is started.
 pub struct Start {
+    program: Vec<String>,
     kubeconfig: PathBuf,
     args: Vec<String>,
     env: Vec<(String, String)>,
@@ -25,7 +26,14 @@ pub struct Start {
 
 impl Start {
     pub fn new(kubeconfig: impl Into<PathBuf>) -> Self {
-        Self { kubeconfig: kubeconfig.into(), args: Vec::new(), env: Vec::new() }
+        let program = vec![env!("CARGO_BIN_EXE_idp-operator").to_owned()];
+        Self { program, kubeconfig: kubeconfig.into(), args: Vec::new(), env: Vec::new() }
+    }
+
+    /// Starts it by this command, which takes the program's arguments, instead of the program that cargo built.
+    pub fn by(mut self, program: &[String]) -> Self {
+        program.clone_into(&mut self.program);
+        self
     }
 
     pub fn arg(mut self, arg: impl Into<String>) -> Self {
@@ -41,8 +49,8 @@ impl Start {
     /// Starts it and waits until it serves its admin address.
     pub async fn spawn(self) -> Operator {
         let dir = tempfile::tempdir().unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_idp-operator"));
-        command.args(["run", "--admin-address", "127.0.0.1:0"]).args(&self.args);
+        let mut command = Command::new(&self.program[0]);
+        command.args(&self.program[1..]).args(["run", "--admin-address", "127.0.0.1:0"]).args(&self.args);
         command.env("KUBECONFIG", &self.kubeconfig).env_remove("HTTPS_PROXY").env_remove("https_proxy");
         command.envs(self.env.iter().map(|(name, value)| (name, value)));
         let process = supervise(&command, &dir.path().join("operator.log")).unwrap();
@@ -124,6 +132,14 @@ impl Operator {
             sum += self.metric("idp_operator_api_requests_total", &[&format!("verb=\"{verb}\"")]).await;
         }
         sum
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.process.pid()
+    }
+
+    pub fn log_file(&self) -> &Path {
+        self.process.log()
     }
 
     pub fn log(&self) -> String {
