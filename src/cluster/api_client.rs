@@ -12,9 +12,10 @@ use hyper::body::{Body as HttpBody, Bytes};
 use jiff::Timestamp;
 use kube::{
     Client, Config,
-    client::{Body, ClientBuilder},
+    client::{Body, ClientBuilder, retry::RetryPolicy},
 };
-use tower::{Layer, Service};
+use prometheus_client::metrics::{counter::Counter, family::Family};
+use tower::{Layer, Service, buffer::BufferLayer, retry::RetryLayer};
 
 use super::{
     fence::{Fence, FenceLayer},
@@ -30,6 +31,15 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// word is given up. kube bounds neither a list nor the start of a watch.
 const READ_TIMEOUT: Duration = Duration::from_mins(5);
 
+/// How often an answer 429, 503 or 504 is met by another try, and how long after it at first and at most. Kube's own
+/// policy goes on for minutes, beneath whatever counts requests, and beneath every back-off of ours.
+const TRIES: u32 = 4;
+const FIRST_TRY: Duration = Duration::from_millis(100);
+const LAST_TRY: Duration = Duration::from_secs(2);
+
+/// Requests that may wait for a connection's turn.
+const WAITING: usize = 1024;
+
 /// A client for this configuration. With a fence, it writes only as long as that lets it.
 ///
 /// # Errors
@@ -37,7 +47,13 @@ const READ_TIMEOUT: Duration = Duration::from_mins(5);
 pub fn client(mut config: Config, metrics: Metrics, fence: Option<Fence>) -> kube::Result<Client> {
     config.connect_timeout = Some(CONNECT_TIMEOUT);
     config.read_timeout = Some(READ_TIMEOUT);
-    let builder = ClientBuilder::try_from(config)?.with_layer(&ShallowLayer).with_layer(&CountLayer(metrics));
+    config.default_retry = false;
+    let retry = RetryPolicy::new(FIRST_TRY, LAST_TRY, TRIES, true).unwrap_or_default();
+    let builder = ClientBuilder::try_from(config)?
+        .with_layer(&ShallowLayer)
+        .with_layer(&CountLayer(metrics))
+        .with_layer(&BufferLayer::new(WAITING))
+        .with_layer(&RetryLayer::new(retry));
     Ok(match fence {
         None => builder.build(),
         Some(fence) => builder.with_layer(&FenceLayer(fence)).build(),
@@ -78,16 +94,30 @@ where
         let requests = self.metrics.api_requests.clone();
         let watch = (verb == "watch").then(|| (self.metrics.signs_of_life.clone(), request.uri().path().to_owned()));
         let response = self.inner.call(request);
+        let mut counted = Counted { requests, labels: ApiRequestLabels { verb, kind, code: "none".to_owned() } };
         Box::pin(async move {
             let response = response.await;
-            let code =
-                response.as_ref().map_or_else(|_| "none".to_owned(), |response| response.status().as_u16().to_string());
-            requests.get_or_create(&ApiRequestLabels { verb, kind, code }).inc();
+            if let Ok(response) = &response {
+                counted.labels.code = response.status().as_u16().to_string();
+            }
+            drop(counted);
             response.map(|response| match watch {
                 Some(watch) if response.status().is_success() => listen(response, watch),
                 _ => response.map(BodyExt::boxed_unsync),
             })
         })
+    }
+}
+
+/// Counts a request when it is dropped: one that nobody waits for any longer got no answer.
+struct Counted {
+    requests: Family<ApiRequestLabels, Counter>,
+    labels: ApiRequestLabels,
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.requests.get_or_create(&self.labels).inc();
     }
 }
 

@@ -127,7 +127,9 @@ impl Error {
     }
 }
 
-fn is_terminating(status: &Status) -> bool {
+/// Whether nothing can be made any more, as the namespace is being deleted.
+#[must_use]
+pub fn is_terminating(status: &Status) -> bool {
     status.details.iter().flat_map(|details| &details.causes).any(|cause| cause.reason == "NamespaceTerminating")
 }
 
@@ -146,6 +148,7 @@ pub fn answer(source: &kube::Error, right: impl FnOnce() -> String) -> String {
         Refusal::Quota(name) => format!(" (ResourceQuota '{name}' is used up)"),
         Refusal::Policy(name) => format!(" (ValidatingAdmissionPolicy '{name}' refused it)"),
         Refusal::Webhook(name) => format!(" (admission webhook '{name}' refused it)"),
+        Refusal::NoAnswer(name) => format!(" (admission webhook '{name}' gives no answer)"),
         Refusal::Admission => " (the operator's role allows it, but an admission plugin refused it)".to_owned(),
         Refusal::Somebody => {
             format!(" (does the operator's role allow {}, and does no proxy or webhook refuse it?)", right())

@@ -11,10 +11,13 @@ use kube::{
     runtime::events::{Event, EventType, Recorder, Reporter},
 };
 
-use super::{error::answer, sync::lock};
+use super::{
+    error::{answer, is_terminating},
+    sync::lock,
+};
 use crate::{api::labels::OPERATOR, desired::status::truncate};
 
-/// Bound on publishing: kube tries again on its own, for minutes if it is let.
+/// Bound on publishing: an API server that hangs ends none.
 const TIMEOUT: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// Longest note of an Event, in bytes. The API server refuses one of more than 1,024.
@@ -60,6 +63,7 @@ impl Events {
         };
         match tokio::time::timeout(TIMEOUT, self.recorder.publish(&event, object)).await {
             Ok(Ok(())) => self.works(object),
+            Ok(Err(kube::Error::Api(status))) if is_terminating(&status) => self.forget(object),
             Ok(Err(error)) => self.failed(&answer(&error, || right(object)), notice, object),
             Err(_) => self.failed(&format!("the API server gave no answer within {TIMEOUT:?}"), notice, object),
         }
@@ -70,6 +74,11 @@ impl Events {
         if lock(&self.complained).remove(namespace).is_some() {
             tracing::info!(namespace, "Events can be published again");
         }
+    }
+
+    /// Nothing is to be told of a namespace that goes.
+    fn forget(&self, object: &ObjectReference) {
+        lock(&self.complained).remove(object.namespace.as_deref().unwrap_or_default());
     }
 
     fn failed(&self, why: &str, notice: &Notice, object: &ObjectReference) {

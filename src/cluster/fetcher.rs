@@ -82,8 +82,8 @@ pub struct KeysAge {
     pub key: ObjectKey,
     /// When they were last seen to be good.
     pub verified: Timestamp,
-    /// When they are too old to be trusted.
-    pub stale: Timestamp,
+    /// When they are too old to be trusted, unless they were lost before.
+    pub stale: Option<Timestamp>,
 }
 
 /// A fetch under way, or waiting for its turn. Dropped, it ends.
@@ -323,8 +323,9 @@ impl Known {
     fn age(&self, key: &ObjectKey) -> Option<KeysAge> {
         let verified = self.verified?;
         let counts_from = self.seen.as_ref().and_then(|seen| seen.good.as_ref()).map_or(verified, |(_, at)| *at);
+        let is_lost = self.seen.as_ref().is_some_and(|seen| seen.lost.is_some());
         let stale = counts_from.checked_add(self.terms.stale_after).unwrap_or(Timestamp::MAX);
-        Some(KeysAge { key: key.clone(), verified, stale })
+        Some(KeysAge { key: key.clone(), verified, stale: (!is_lost).then_some(stale) })
     }
 
     fn schedule(&self) -> Schedule {
@@ -437,12 +438,12 @@ mod tests {
         note(Ok(keys.clone()), late);
         assert_eq!(fetcher.expire(&key(), "u", &source(), late).unwrap().good, Some((keys.clone(), late)));
         note(Err(KeysError::Unresolved), late);
-        let age = KeysAge { key: key(), verified: late, stale: late + SignedDuration::from_hours(24) };
+        let age = KeysAge { key: key(), verified: late, stale: Some(late + SignedDuration::from_hours(24)) };
         assert_eq!(fetcher.ages(), std::slice::from_ref(&age));
         let expired = fetcher.expire(&key(), "u", &source(), late + SignedDuration::from_hours(25)).unwrap();
         assert_eq!((expired.good, expired.lost), (None, Some(Lost::Stale)));
-        // An alert on it goes on.
-        assert_eq!(fetcher.ages(), [age]);
+        // From now on the status tells since when.
+        assert_eq!(fetcher.ages(), [KeysAge { stale: None, ..age }]);
         // What is forgotten is not taken up from what an earlier process left.
         assert_eq!(fetcher.take_up(&key(), "u", &source(), (keys, late)), None);
     }

@@ -130,7 +130,7 @@ impl Default for Metrics {
         let keys_stale = Family::default();
         registry.register_with_unit(
             "keys_stale_timestamp",
-            "When an identity provider's keys are withdrawn unless good ones are seen again, as Unix time",
+            "When an identity provider's keys are withdrawn unless good ones are seen again, or were withdrawn, as Unix time",
             Unit::Seconds,
             keys_stale.clone(),
         );

@@ -16,7 +16,7 @@ use super::{gate::Gate, key::ObjectKey, metrics::Metrics, relist::Change};
 /// Pause once there was an answer.
 const INTERVAL: Duration = Duration::from_secs(10);
 
-/// Bound on one call. kube retries calls on its own, for minutes if it is let.
+/// Bound on one call. An API server that hangs ends none.
 const DEADLINE: Duration = Duration::from_secs(10);
 
 /// Asks for these objects until the process ends. `on` is called for each answer, changed or not; one

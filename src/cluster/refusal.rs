@@ -17,6 +17,8 @@ pub enum Refusal<'a> {
     Policy(&'a str),
     /// An admission webhook of this name.
     Webhook(&'a str),
+    /// An admission webhook of this name was not reached, or answered nonsense.
+    NoAnswer(&'a str),
     /// An admission plugin of the API server.
     Admission,
     /// Somebody who says no more: a proxy, perhaps, or a webhook in place of the authorizer.
@@ -34,6 +36,9 @@ impl<'a> Refusal<'a> {
         let message = status.message.as_str();
         if let Some(name) = quoted(message, "admission webhook \"", "\" denied the request") {
             return Self::Webhook(name);
+        }
+        if let Some(name) = quoted(message, "Internal error occurred: failed calling webhook \"", "\": ") {
+            return Self::NoAnswer(name);
         }
         match message.split_once(" is forbidden: ") {
             Some((subject, why)) if is_subject(subject) => Self::of_forbidden(status, why),
@@ -111,6 +116,11 @@ mod tests {
         403,
         r#"admission webhook "deny.example.com" denied the request: secrets is forbidden: User "u" cannot create resource "secrets""#,
         Refusal::Webhook("deny.example.com")
+    )]
+    #[case::webhook_without_an_answer(
+        500,
+        r#"Internal error occurred: failed calling webhook "deny.example.com": failed to call webhook: Post "https://10.0.0.1/": dial"#,
+        Refusal::NoAnswer("deny.example.com")
     )]
     #[case::plugin(
         403,

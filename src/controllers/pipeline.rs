@@ -31,7 +31,7 @@ use crate::{
     domain::{key_source::LONGEST_TURN, schedule, verdict::Judgement},
 };
 
-/// Bound on a reconcile, all its calls included. kube retries calls on its own, for minutes if it is let.
+/// Bound on a reconcile, all its calls included. An API server that hangs ends none.
 pub const DEADLINE: Duration = Duration::from_secs(30);
 
 /// Bound on telling of a failed one.

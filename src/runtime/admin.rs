@@ -1,9 +1,6 @@
 //! `/livez`, `/readyz` and `/metrics`.
 
-use std::{
-    future::Future,
-    sync::{Arc, Mutex},
-};
+use std::{future::Future, sync::Arc};
 
 use axum::{
     Router,
@@ -15,13 +12,10 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, sync::Mutex};
 
 use super::{exposition::Format, scrape};
-use crate::{
-    cluster::{gate::Gate, sync::lock},
-    controllers::context::Context,
-};
+use crate::{cluster::gate::Gate, controllers::context::Context};
 
 #[derive(Clone)]
 struct Admin {
@@ -60,9 +54,10 @@ async fn readyz(State(admin): State<Admin>) -> Response {
 async fn metrics(State(admin): State<Admin>, headers: HeaderMap) -> Response {
     let accept = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()).collect::<Vec<_>>().join(",");
     let format = Format::of(&accept);
+    let alone = admin.scrape.clone().lock_owned().await;
     // Thousands of objects are looked at: nothing else waits for that.
     let text = tokio::task::spawn_blocking(move || {
-        let _alone = lock(&admin.scrape);
+        let _alone = alone;
         scrape::look(&admin.ctx);
         admin.ctx.metrics.to_text()
     });

@@ -35,7 +35,7 @@ const DEADLINE: Duration = Duration::from_secs(10);
 /// Longest pause between two looks at the Lease.
 const PAUSE: Duration = Duration::from_secs(2);
 
-/// Bound on one look. kube retries calls on its own, for minutes if it is let.
+/// Bound on one look. An API server that hangs ends none.
 const CALL: Duration = Duration::from_secs(5);
 
 /// The leader has given up before others may take over.

@@ -7,13 +7,14 @@ use jiff::Timestamp;
 use crate::{
     api::{
         IdentityProvider, StrategyInstance, TenantJwtSecret, UserIdpAuthenticator,
-        status::{HasCore as _, condition},
+        status::{Condition, HasCore as _, StatusCore, condition},
     },
     cluster::{
         key::ObjectKey,
         metrics::{KindLabels, NameLabels, ObjectLabels},
     },
     controllers::{context::Context, kinds::Managed},
+    domain::reasons::IdentityProviderReason as Reason,
 };
 
 /// Brings all that is counted by looking up to date. Series of objects that are gone go.
@@ -62,7 +63,8 @@ fn count<K: Managed>(ctx: &Context) {
     metrics.unreadable_objects.get_or_create(&labels).set(unreadable);
 }
 
-/// Tells how old keys are: not of suspended objects, for which nobody looks.
+/// Tells how old keys are: not of suspended objects, for which nobody looks. What is withdrawn, the status tells: this
+/// process may not have seen it happen, and keys that could not be looked at for long are not withdrawn yet.
 fn tell_ages_of_keys(ctx: &Context) {
     let (verified, stale) = (&ctx.metrics.keys_verified, &ctx.metrics.keys_stale);
     verified.clear();
@@ -72,9 +74,28 @@ fn tell_ages_of_keys(ctx: &Context) {
         if object.is_some_and(|object| is_looked_after(object.as_ref())) {
             let labels = labels(&age.key);
             verified.get_or_create(&labels).set(age.verified.as_second());
-            stale.get_or_create(&labels).set(age.stale.as_second());
+            if let Some(at) = age.stale.filter(|at| *at > (ctx.clock)()) {
+                stale.get_or_create(&labels).set(at.as_second());
+            }
         }
     }
+    if ctx.metrics.leader.get() == 1 {
+        for object in objects::<IdentityProvider>(ctx).into_iter().filter(|object| is_looked_after(object.as_ref())) {
+            if let Some(since) = object.status.as_ref().and_then(|status| withdrawn_since(&status.core)) {
+                stale.get_or_create(&labels(&object.key())).set(since.as_second());
+            }
+        }
+    }
+}
+
+/// Since when keys are withdrawn for what their source did, or did not do. Not where the spec asked for it.
+fn withdrawn_since(core: &StatusCore) -> Option<Timestamp> {
+    let is_cause = |condition: &&Condition| {
+        condition.status == "False"
+            && [Reason::KeysStale.as_str(), Reason::PrivateKeyPublished.as_str()].contains(&condition.reason.as_str())
+            && condition.type_ != condition::READY
+    };
+    core.conditions.iter().filter(is_cause).map(|condition| condition.last_transition_time.0).min()
 }
 
 /// Tells when secrets rotate, as their status has it: not of suspended objects, whose time passes with nothing done.
@@ -98,4 +119,35 @@ fn is_looked_after<K: Managed>(object: &K) -> bool {
 
 fn labels(key: &ObjectKey) -> NameLabels {
     NameLabels { namespace: key.namespace.to_string(), name: key.name.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn keys_that_their_source_lost_are_told_by_the_status_whoever_saw_it_happen() {
+        let since = |conditions: &[[&str; 3]]| {
+            let conditions: Vec<_> = conditions
+                .iter()
+                .map(|[type_, status, reason]| {
+                    json!({
+                        "type": type_, "status": status, "reason": reason, "message": "",
+                        "lastTransitionTime": "2030-01-01T00:00:00Z",
+                    })
+                })
+                .collect();
+            let core: StatusCore = serde_json::from_value(json!({ "conditions": conditions })).unwrap();
+            withdrawn_since(&core).map(|time| time.to_string())
+        };
+        let then = Some("2030-01-01T00:00:00Z".to_owned());
+        let unreachable = ["KeysReachable", "False", "KeysUnreachable"];
+        assert_eq!(since(&[unreachable, ["KeysFresh", "False", "KeysStale"]]), then);
+        assert_eq!(since(&[["KeysValid", "False", "PrivateKeyPublished"]]), then);
+        assert_eq!(since(&[unreachable, ["KeysFresh", "True", "Succeeded"]]), None);
+        assert_eq!(since(&[["Active", "False", "Inactive"], ["KeysFresh", "Unknown", "NotEvaluated"]]), None);
+        assert_eq!(since(&[["Ready", "False", "PrivateKeyPublished"]]), None);
+    }
 }

@@ -31,8 +31,8 @@ fn filter(level: &str) -> Option<EnvFilter> {
         return None;
     }
     let is_terse = level.parse::<LevelFilter>().is_ok_and(|level| level <= LevelFilter::INFO);
-    // What a watch fails of is told by our own lines once, not at each attempt.
-    let quiet = if is_terse { ",kube_runtime::watcher=off" } else { "" };
+    // What calls and watches fail of is told by our own lines once, not at each attempt.
+    let quiet = if is_terse { ",kube_runtime::watcher=off,kube_client::client::builder=off" } else { "" };
     // At warn it writes whole bodies that it can't read, and they can be Secrets.
     EnvFilter::try_new(format!("{level},kube_client::client=error{quiet}")).ok()
 }

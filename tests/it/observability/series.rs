@@ -85,7 +85,7 @@ async fn what_is_told_of_an_object_goes_with_it_and_not_all_is_told_by_standbys(
         scene.start().arg("--leader-elect").arg("--leader-election-namespace").arg(&scene.namespace).ready().await;
     assert_eq!(told(&standby, &scene.namespace).await, of(&[], &["a", "b", "c"]));
     assert!(standby.metric("idp_operator_leader", &[]).await.abs() < f64::EPSILON);
-    assert!(standby.metric("idp_operator_objects{", &["ready=\"True\""]).await > 5.5);
+    assert!(standby.metric("idp_operator_objects", &["ready=\"True\""]).await > 5.5);
     labels_have_few_values(&scrape(&standby).await);
 
     scene.merge::<IdentityProvider>("a", json!({ "spec": { "suspend": true } })).await;

@@ -45,7 +45,7 @@ pub enum Answer {
     /// None; and nothing that it sends after this write is forwarded or answered, until [`Proxy::resume`]. With the
     /// operator killed once [`Proxy::silenced`] says so, this was the last that it did.
     Silence,
-    /// This status, with a `Status` for a body. kube tries 429, 503 and 504 again on its own.
+    /// This status, with a `Status` for a body. Of 429, 503 and 504 the client tries again a few times.
     Status(StatusCode),
     /// The connection breaks before the answer is whole.
     HangUp,
