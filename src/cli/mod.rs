@@ -6,7 +6,10 @@ use clap::{Parser, Subcommand, error::ErrorKind};
 
 use crate::{
     api,
-    runtime::{flags::RunFlags, run},
+    runtime::{
+        flags::{LogFormat, RunFlags},
+        run,
+    },
 };
 
 /// Makes identity configuration declarative: identity providers, tenants' JWT secrets, federated identities and login
@@ -39,7 +42,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
-/// Help and version, which are asked for, go out as they are; what is wrong is told in one line, as a pod's log shows it.
+/// Help and version, which are asked for, go out as they are; what is wrong is told in one line: a pod's log.
 fn explain(error: &clap::Error) -> ExitCode {
     // There is nobody to tell when the stream is closed.
     let _ = match error.kind() {
@@ -60,6 +63,7 @@ fn one_line(text: &str) -> String {
 }
 
 fn run_to_end(flags: RunFlags) -> ExitCode {
+    let is_json = flags.log_format == LogFormat::Json;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let result = match runtime {
         Ok(runtime) => {
@@ -70,14 +74,14 @@ fn run_to_end(flags: RunFlags) -> ExitCode {
         }
         Err(error) => return fail(&error),
     };
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error @ run::RunError::Flag(_)) => {
-            fail(&error);
-            ExitCode::from(2)
-        }
-        Err(error) => fail(&error),
+    let Err(error) = result else { return ExitCode::SUCCESS };
+    // A log of JSON lines is one to its end, as far as it had begun.
+    if is_json && tracing::dispatcher::has_been_set() {
+        tracing::error!(error = causes(&error), "ended");
+    } else {
+        fail(&error);
     }
+    ExitCode::from(if matches!(error, run::RunError::Flag(_)) { 2 } else { 1 })
 }
 
 fn print_crds() -> ExitCode {
@@ -96,8 +100,13 @@ fn crds_yaml() -> Result<String, Box<dyn std::error::Error>> {
     Ok(documents?.iter().fold(String::new(), |all, document| format!("{all}---\n{document}")))
 }
 
-/// One line: the error and its causes.
 fn fail(error: &dyn std::error::Error) -> ExitCode {
+    let _ = writeln!(std::io::stderr(), "idp-operator: {}", causes(error));
+    ExitCode::FAILURE
+}
+
+/// One line: the error and its causes.
+fn causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
@@ -108,6 +117,5 @@ fn fail(error: &dyn std::error::Error) -> ExitCode {
         }
         cause = error.source();
     }
-    let _ = writeln!(std::io::stderr(), "idp-operator: {}", text.replace('\n', " "));
-    ExitCode::FAILURE
+    text.replace('\n', " ")
 }

@@ -40,7 +40,7 @@ pub async fn follow<K>(
         let event = match event {
             Ok(event) => event,
             Err(error) => {
-                let why = format!("{}{}", part.place, explain(&error));
+                let why = format!("{}{}", part.place, explain(&error, &part.place));
                 gate.waits(name, &why);
                 if why == part.complained {
                     tracing::debug!(watch = name, why, "watch failed again, trying on");
@@ -79,7 +79,7 @@ impl Part {
     }
 }
 
-fn explain(error: &watcher::Error) -> String {
+fn explain(error: &watcher::Error, place: &str) -> String {
     use watcher::Error::{InitialListFailed, NoResourceVersion, WatchError, WatchFailed, WatchStartFailed};
     match error {
         InitialListFailed(kube::Error::Api(status)) | WatchStartFailed(kube::Error::Api(status)) => {
@@ -87,7 +87,12 @@ fn explain(error: &watcher::Error) -> String {
             match (status.code == 404, status.is_forbidden()) {
                 (true, _) => "the CustomResourceDefinition is not installed".to_owned(),
                 (_, true) => {
-                    "the API server answered 403 Forbidden: the operator's role must allow list and watch".to_owned()
+                    // With a namespace its Role goes too.
+                    let is_gone =
+                        if place.is_empty() { "" } else { "; or take a namespace that is gone from those to watch" };
+                    format!(
+                        "the API server answered 403 Forbidden: the operator's role must allow list and watch{is_gone}"
+                    )
                 }
                 _ => format!("the API server answered {} {}", status.code, status.reason),
             }

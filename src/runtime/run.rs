@@ -53,7 +53,7 @@ pub enum RunError {
     #[error("could not catch signals")]
     Signal(#[source] std::io::Error),
     /// Another process leads now.
-    #[error("lost the lease: another replica takes over")]
+    #[error("lost the lease: it could not be renewed in time, or somebody else took it")]
     LeaseLost,
     /// A watch or the admin server ended, which they never do by themselves.
     #[error("a part of the program ended unexpectedly")]

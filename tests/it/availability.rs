@@ -129,7 +129,9 @@ impl<'a> Candidates<'a> {
 async fn gives_up(mut operator: Operator, limit: Duration) {
     let status = operator.ended(limit).await;
     assert_eq!(status.code(), Some(1), "{}", operator.log());
-    assert!(operator.log().contains("lost the lease"), "{}", operator.log());
+    let log = operator.log();
+    let last: serde_json::Value = serde_json::from_str(log.lines().last().unwrap()).unwrap();
+    assert!(last["error"].as_str().is_some_and(|error| error.starts_with("lost the lease: ")), "{log}");
 }
 
 /// Of one rotation: the value of before is the previous one.

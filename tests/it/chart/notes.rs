@@ -41,7 +41,7 @@ fn golden_its_notes_tell_what_was_installed_what_to_mind_and_what_to_do_next() {
 async fn the_manifest_in_its_notes_is_good_and_without_risk() {
     let scene = Scene::new("notes").await;
     let notes = notes("crds.install=true");
-    let manifest = notes.split_once("<<YAML\n").unwrap().1.split_once("  YAML\n").unwrap().0;
+    let manifest = notes.split_once("<<YAML\n").unwrap().1.split_once("\nYAML\n").unwrap().0;
     let mut kubectl = Plane::shared().control_plane.kubectl();
     kubectl.args(["apply", "--server-side", "--dry-run=server", "--namespace", &scene.namespace, "--filename", "-"]);
     let output = with_input(&mut kubectl, manifest.as_bytes());

@@ -77,7 +77,8 @@ async fn a_namespace_without_rights_is_named_and_keeps_the_operator_from_being_r
     release.apply(plane);
     let operator = release.start(plane, "narrow-idp-operator").await.arg("--watch-namespace").arg(&foreign.namespace);
     let operator = operator.spawn().await;
-    let why = "the API server answered 403 Forbidden: the operator's role must allow list and watch";
+    let why = "the API server answered 403 Forbidden: the operator's role must allow list and watch; \
+        or take a namespace that is gone from those to watch";
     let plurals = [
         "configmaps",
         "identityproviders",

@@ -25,7 +25,8 @@ const WATCHED: [(&str, &str); 6] = [
 async fn a_list_that_is_not_allowed_is_waited_for_by_name() {
     let stage = Stage::new(&WATCHED.map(|(group, resource)| right(group, resource, "list"))).await;
     let operator = stage.start().await;
-    let why = "the API server answered 403 Forbidden: the operator's role must allow list and watch";
+    let why = "the API server answered 403 Forbidden: the operator's role must allow list and watch; \
+        or take a namespace that is gone from those to watch";
     let lines = stage
         .limited
         .iter()
@@ -49,7 +50,8 @@ async fn a_watch_that_is_not_allowed_is_told_once() {
     soon("the log has each", async || so(operator.log().matches("watch failed, trying on").count() == 6)).await;
     for (right, scene) in &stage.limited {
         let why = format!(
-            "in namespace {}: the API server answered 403 Forbidden: the operator's role must allow list and watch",
+            "in namespace {}: the API server answered 403 Forbidden: the operator's role must allow list and watch; \
+        or take a namespace that is gone from those to watch",
             scene.namespace
         );
         soon("the log names it", async || so(operator.log().contains(&why))).await;
