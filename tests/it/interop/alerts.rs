@@ -230,8 +230,8 @@ async fn alerts_fire_in_trouble_and_only_then() {
     check_rules(&rules);
     let summary = format!("Keys of IdentityProvider {}/short are withdrawn.", scene.namespace);
     let description = format!(
-        "No good keys of IdentityProvider short in {} have been seen for its keys.staleAfter. The published keys are \
-         withdrawn: every token of this issuer is refused.",
+        "IdentityProvider short in {} gave no good keys for its keys.staleAfter, or showed a private key. The published \
+         keys are withdrawn: every token of this issuer is refused.",
         scene.namespace
     );
     let told = json!([{

@@ -38,8 +38,8 @@ pub const VALUES: [(&str, &[&str]); 3] = [
     ),
 ];
 
-/// Kinds of the Prometheus Operator and of Istio: none of their schemas is here.
-const FOREIGN: [&str; 4] = ["ServiceMonitor", "PodMonitor", "PrometheusRule", "RequestAuthentication"];
+/// Kinds of the Prometheus Operator, of Istio and of Flux: none of their schemas is here.
+const FOREIGN: [&str; 5] = ["ServiceMonitor", "PodMonitor", "PrometheusRule", "RequestAuthentication", "Kustomization"];
 
 fn program(name: &str) -> Command {
     let mut command = Command::new(ENVIRONMENT.join("bin").join(name));
