@@ -73,10 +73,12 @@ async fn who_is_suspended_in_the_queue_is_not_asked_and_the_dead_are_known_as_de
     let scene = Scene::new("crowd").await;
     let operator = scene.operator().await;
     let dead = RawServer::http(Script::Stall(Vec::new())).await;
-    for number in 0..DEAD {
+    // All at once: the first of them is given up after 10 s.
+    futures::future::join_all((0..DEAD).map(async |number| {
         let name = format!("dead-{number}");
-        scene.apply::<IdentityProvider>(&name, spec(&name, &format!("http://{}/{number}", dead.address()))).await;
-    }
+        scene.apply::<IdentityProvider>(&name, spec(&name, &format!("http://{}/{number}", dead.address()))).await
+    }))
+    .await;
     let server = KeyServer::http(&jwks(&[ED25519])).await;
     let url = server.url("/keys");
     scene.apply::<IdentityProvider>("late", spec("late", &url)).await;
